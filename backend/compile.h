@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "backend/target.h"
+#include "ir/graph.h"
+#include "runtime/kernel.h"
+#include "runtime/plan.h"
+
+namespace deeper::backend {
+
+enum class Kernels : std::uint8_t { all, onednn };
+enum class Tune : std::uint8_t { off, cached, full };
+
+struct CompileOptions {
+  Kernels kernels = Kernels::all;
+  Tune tune = Tune::cached;
+  std::string force;  // name of one convolution algorithm to use wherever it applies; empty: choose
+};
+
+// Lowers a verified graph to a plan: verify, choose layouts, choose kernels, pack weights, plan memory, emit. Throws
+// ModelError naming the node for what cannot run.
+runtime::Plan compile(const ir::Graph& graph, const Target& target, const CompileOptions& options);
+
+// Every kernel a plan may name.
+runtime::KernelTable kernel_table();
+
+}  // namespace deeper::backend

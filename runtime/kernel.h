@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "runtime/plan.h"
+
+// How a step becomes something that runs. The backend owns the table; the runtime only calls it.
+namespace deeper::runtime {
+
+// This thread's place in the team that runs a step.
+struct Team {
+  int index = 0;
+  int count = 1;
+};
+
+// Addresses of one step: its operands in order, then the result, then the scratch (null where absent).
+using Addresses = std::byte* const*;
+
+// A step ready to run. `state` holds what prepare() made (JIT code, block sizes) and is shared by all sessions.
+struct Executable {
+  // Team kernels: called by every thread of the team at once, which share the work by team.index; no barrier inside.
+  // Others: called by one thread with team.count telling how many the kernel may use itself (oneDNN).
+  using Run = void (*)(const void* state, Addresses addresses, Team team) noexcept;
+  Run run = nullptr;
+  std::shared_ptr<const void> state;
+  bool is_team_kernel = false;
+};
+
+// One row of the kernel table.
+struct KernelRow {
+  std::string_view name;
+  // Makes the step runnable on this CPU. Throws ModelError where the step does not fit this CPU or library.
+  Executable (*prepare)(const Step& step, int threads);
+};
+using KernelTable = std::span<const KernelRow>;
+
+}  // namespace deeper::runtime
