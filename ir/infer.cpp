@@ -245,9 +245,10 @@ Type infer_op(const Pad& op, const Operands& in) {
     const bool mirrored_too_far = op.mode == PadMode::reflect && (op.begins[i] >= extent || op.ends[i] >= extent) &&
                                   (op.begins[i] > 0 || op.ends[i] > 0);
     require(!mirrored_too_far, "reflects {} and {} elements of {}", op.begins[i], op.ends[i], extent);
-    require(__builtin_add_overflow_p(op.begins[i], op.ends[i], std::int64_t{0}) == 0 &&
-                __builtin_add_overflow_p(op.begins[i] + op.ends[i], extent, std::int64_t{0}) == 0,
-            "pads overflow");
+    for (const std::int64_t amount : {op.begins[i], op.ends[i]}) {
+      require(amount < (std::int64_t{1} << 40) && amount > -(std::int64_t{1} << 40), "a pad of {} is too large",
+              amount);
+    }
     result.shape[i] += op.begins[i] + op.ends[i];
     require(result.shape[i] >= 0, "crops {} of {} elements", -(op.begins[i] + op.ends[i]), extent);
   }
