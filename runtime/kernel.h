@@ -19,13 +19,16 @@ struct Team {
 // Addresses of one step: its operands in order, then the result, then the scratch (null where absent).
 using Addresses = std::byte* const*;
 
-// A step ready to run. `state` holds what prepare() made (JIT code, block sizes) and is shared by all sessions.
+// A step ready to run. `state` holds what prepare() made (JIT code, block sizes) and is shared by all sessions. Where
+// running changes something besides memory at the addresses, bind() makes it, once per session.
 struct Executable {
   // Team kernels: called by every thread of the team at once, which share the work by team.index; no barrier inside.
   // Others: called by one thread with team.count telling how many the kernel may use itself (oneDNN).
   using Run = void (*)(const void* state, Addresses addresses, Team team) noexcept;
   Run run = nullptr;
   std::shared_ptr<const void> state;
+  // Null, or makes the state of one session, which holds on to `state` and which run() gets in its place.
+  std::shared_ptr<const void> (*bind)(const std::shared_ptr<const void>& state) = nullptr;
   bool is_team_kernel = false;
 };
 
