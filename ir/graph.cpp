@@ -66,7 +66,11 @@ void Graph::add_output(std::string wish, ValueId value) { outputs_.push_back({st
 
 BufferId Graph::add_buffer(std::string wish, std::int64_t channels) {
   if (wish.empty()) wish = fmt::format("b{}", buffers_.size());
-  buffers_.push_back({std::move(wish), channels});
+  std::string unique = wish;
+  for (int k = 1; std::ranges::find(buffers_, unique, &Buffer::name) != buffers_.end(); ++k) {
+    unique = fmt::format("{}.{}", wish, k);
+  }
+  buffers_.push_back({std::move(unique), channels});
   return {static_cast<std::uint32_t>(buffers_.size() - 1)};
 }
 

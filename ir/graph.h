@@ -29,7 +29,7 @@ using BufferId = Id<struct BufferTag>;
 // Storage that several values share as channel slices: [N, channels, H, W] with N, H and W those of the values in it.
 // A buffer belongs to no node; values with overlapping slots hold the same elements there.
 struct Buffer {
-  std::string name;
+  std::string name;  // unique in the graph
   std::int64_t channels = 0;
   bool operator==(const Buffer&) const = default;
 };
@@ -78,6 +78,7 @@ class Graph {
   ValueId insert_before(NodeId where, Op op, std::vector<ValueId> inputs, std::string name,
                         std::vector<std::string> origins = {});
   void add_output(std::string name, ValueId value);
+  // The name is a wish as above; an empty one becomes "b<K>".
   BufferId add_buffer(std::string name, std::int64_t channels);
 
   // --- reading ---
@@ -109,6 +110,7 @@ class Graph {
   // --- rewriting ---
   // Gives a node another op and operands; its result keeps id and name, and its type is inferred again.
   void rewrite(NodeId id, Op op, std::vector<ValueId> inputs);
+  void set_node_name(NodeId id, std::string node_name) { nodes_.at(id.index).name = std::move(node_name); }
   void add_origins(NodeId id, std::span<const std::string> origins);
   // Every use of `from`, outputs included, reads `to` instead.
   void replace_uses(ValueId from, ValueId to);

@@ -106,7 +106,7 @@ struct Conv {
   Extent2 dilations{1, 1};
   Pads pads{0, 0, 0, 0};
   std::int64_t groups = 1;
-  Activation activation;
+  Activation activation{};
   bool operator==(const Conv&) const = default;
   static constexpr auto fields() {
     return std::tuple{Field{"strides", &Conv::strides}, Field{"dilations", &Conv::dilations},
@@ -120,7 +120,7 @@ struct Conv {
 struct MatMul {
   static constexpr std::string_view kName = "MatMul";
   bool transpose_b = false;
-  Activation activation;
+  Activation activation{};
   bool operator==(const MatMul&) const = default;
   static constexpr auto fields() {
     return std::tuple{Field{"transpose_b", &MatMul::transpose_b}, Field{"activation", &MatMul::activation}};
@@ -139,7 +139,7 @@ struct BatchNorm {
 // x
 struct Unary {
   static constexpr std::string_view kName = "Unary";
-  Activation function;
+  Activation function{};
   bool operator==(const Unary&) const = default;
   static constexpr auto fields() { return std::tuple{Field{"function", &Unary::function}}; }
 };
@@ -180,7 +180,7 @@ struct Pool {
 struct Reduce {
   static constexpr std::string_view kName = "Reduce";
   ReduceKind kind = ReduceKind::mean;
-  std::vector<std::int64_t> axes;
+  std::vector<std::int64_t> axes{};
   bool keepdims = true;
   bool operator==(const Reduce&) const = default;
   static constexpr auto fields() {
@@ -213,9 +213,9 @@ struct Concat {
 // x. Result element i along each axis is x[starts + i * steps]; a step may be negative. All have x's rank.
 struct Slice {
   static constexpr std::string_view kName = "Slice";
-  std::vector<std::int64_t> starts;
-  std::vector<std::int64_t> steps;
-  Shape shape;
+  std::vector<std::int64_t> starts{};
+  std::vector<std::int64_t> steps{};
+  Shape shape{};
   bool operator==(const Slice&) const = default;
   static constexpr auto fields() {
     return std::tuple{Field{"starts", &Slice::starts}, Field{"steps", &Slice::steps}, Field{"shape", &Slice::shape}};
@@ -225,7 +225,7 @@ struct Slice {
 // x; row-major order kept
 struct Reshape {
   static constexpr std::string_view kName = "Reshape";
-  Shape shape;
+  Shape shape{};
   bool operator==(const Reshape&) const = default;
   static constexpr auto fields() { return std::tuple{Field{"shape", &Reshape::shape}}; }
 };
@@ -233,7 +233,7 @@ struct Reshape {
 // x; result axis i is axis perm[i] of x
 struct Transpose {
   static constexpr std::string_view kName = "Transpose";
-  std::vector<std::int64_t> perm;
+  std::vector<std::int64_t> perm{};
   bool operator==(const Transpose&) const = default;
   static constexpr auto fields() { return std::tuple{Field{"perm", &Transpose::perm}}; }
 };
@@ -242,8 +242,8 @@ struct Transpose {
 struct Pad {
   static constexpr std::string_view kName = "Pad";
   PadMode mode = PadMode::constant;
-  std::vector<std::int64_t> begins;
-  std::vector<std::int64_t> ends;
+  std::vector<std::int64_t> begins{};
+  std::vector<std::int64_t> ends{};
   float value = 0;
   bool operator==(const Pad&) const = default;
   static constexpr auto fields() {
@@ -267,8 +267,8 @@ struct Resize {
   ResizeMode mode = ResizeMode::nearest;
   Coordinates coordinates = Coordinates::half_pixel;
   NearestRounding rounding = NearestRounding::round_prefer_floor;
-  std::vector<float> scales;
-  Shape shape;
+  std::vector<float> scales{};
+  Shape shape{};
   bool operator==(const Resize&) const = default;
   static constexpr auto fields() {
     return std::tuple{Field{"mode", &Resize::mode}, Field{"coordinates", &Resize::coordinates},
@@ -295,7 +295,7 @@ struct Where {
 // x, broadcast to exactly `shape`
 struct Expand {
   static constexpr std::string_view kName = "Expand";
-  Shape shape;
+  Shape shape{};
   bool operator==(const Expand&) const = default;
   static constexpr auto fields() { return std::tuple{Field{"shape", &Expand::shape}}; }
 };

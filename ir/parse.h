@@ -7,7 +7,8 @@
 
 namespace deeper::ir {
 
-// Reads the text form that print.h describes. `folder` is where side files lie. Throws ModelError with line and column.
+// Reads the text form that print.h describes. `folder` is where side files lie.
+// "# ..." to the end of a line is a comment. Throws ModelError with line and column.
 Graph parse(std::string_view text, const std::filesystem::path& folder);
 Graph parse(std::string_view text);
 
