@@ -13,7 +13,8 @@ struct ImportOptions {
   // Values of symbolic dims by name. A dim named in none of them: the first dim of an input is 1 (batch), any other is
   // an error that names it.
   std::map<std::string, std::int64_t> dims;
-  // Shapes of inputs by name (from the tensors about to be run); they bind symbolic dims too.
+  // Shapes of inputs by name (from the tensors about to be run); they bind symbolic dims too. A single entry whose name
+  // the model does not have is that of its only input.
   std::map<std::string, ir::Shape> input_shapes;
   // Outputs wanted, by name; empty: all of the model's. Any value of the model may be named.
   std::vector<std::string> outputs;
