@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+// What this machine and its libraries offer.
+namespace deeper::runtime {
+
+// True where this CPU (and the operating system) runs instruction set `isa`: "sse41", "avx2" (with FMA), "avx512" (F,
+// BW, DQ, VL, CD). False for an unknown name.
+bool cpu_has(std::string_view isa);
+
+// Version of the oneDNN library in use: "2.6.3".
+std::string onednn_version();
+
+}  // namespace deeper::runtime

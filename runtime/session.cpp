@@ -1,0 +1,324 @@
+// Programs and sessions: everything run() needs is resolved into flat arrays beforehand.
+#include "runtime/session.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+
+#include "ir/error.h"
+#include "runtime/threads.h"
+#include "runtime/validate.h"
+
+namespace deeper::runtime {
+namespace {
+
+constexpr std::size_t kHugePage = std::size_t{2} << 20U;
+
+std::int64_t now_ns() noexcept {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+// Zeroed memory, aligned to a huge page and made of them where the system offers that.
+class Arena {
+ public:
+  explicit Arena(std::uint64_t bytes) {
+    if (bytes == 0) return;
+    mapped_bytes_ = (bytes + kHugePage - 1) / kHugePage * kHugePage + kHugePage;
+    mapped_ = mmap(nullptr, mapped_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mapped_ == MAP_FAILED) {
+      mapped_ = nullptr;
+      throw ModelError(fmt::format("no memory for an arena of {} bytes", bytes));
+    }
+    const auto address = reinterpret_cast<std::uintptr_t>(mapped_);
+    const std::uintptr_t skip = (kHugePage - address % kHugePage) % kHugePage;
+    data_ = static_cast<std::byte*>(mapped_) + skip;
+    if (bytes >= kHugePage) madvise(data_, mapped_bytes_ - kHugePage, MADV_HUGEPAGE);
+  }
+  ~Arena() {
+    if (mapped_ != nullptr) munmap(mapped_, mapped_bytes_);
+  }
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+  std::byte* data() const { return data_; }
+
+ private:
+  void* mapped_ = nullptr;
+  std::size_t mapped_bytes_ = 0;
+  std::byte* data_ = nullptr;
+};
+
+// A step with everything at hand.
+struct ResolvedStep {
+  Executable::Run run = nullptr;
+  const void* state = nullptr;
+  Addresses addresses = nullptr;
+  bool is_team_kernel = false;
+};
+
+// An address that is the caller's and set for every run.
+struct Patch {
+  std::size_t address = 0;
+  bool is_output = false;
+  std::uint32_t port = 0;
+  std::uint64_t offset = 0;
+};
+
+// Steps in a row that one team runs, or that run from the calling thread.
+struct Segment {
+  std::size_t first = 0;
+  std::size_t end = 0;
+  bool is_team = false;
+};
+
+const KernelRow& find_kernel(KernelTable kernels, const Step& step) {
+  const auto found = std::ranges::find(kernels, step.kernel, &KernelRow::name);
+  if (found == kernels.end()) throw ModelError(fmt::format("there is no kernel '{}'", step.kernel));
+  return *found;
+}
+
+std::vector<Segment> find_segments(std::span<const Executable> executables) {
+  std::vector<Segment> segments;
+  for (std::size_t i = 0; i < executables.size(); ++i) {
+    const bool is_team = executables[i].is_team_kernel;
+    if (segments.empty() || segments.back().is_team != is_team) segments.push_back({i, i, is_team});
+    segments.back().end = i + 1;
+  }
+  return segments;
+}
+
+std::vector<int> usable_cpus() {
+  std::vector<int> cpus;
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return cpus;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(static_cast<std::size_t>(cpu), &set)) cpus.push_back(cpu);
+  }
+  return cpus;
+}
+
+bool fit(std::span<const Port> ports, std::span<const std::size_t> sizes, auto given) noexcept {
+  if (ports.size() != given.size()) return false;
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    if (given[i].size() != sizes[i]) return false;
+  }
+  return true;
+}
+
+std::vector<std::size_t> port_sizes(std::span<const Port> ports) {
+  std::vector<std::size_t> sizes;
+  for (const Port& port : ports) sizes.push_back(static_cast<std::size_t>(ir::element_count(port.type.shape)));
+  return sizes;
+}
+
+}  // namespace
+
+struct Program::State {
+  Plan plan;
+  std::vector<Executable> executables;
+  std::vector<Segment> segments;
+};
+
+struct Session::State {
+  State(std::shared_ptr<const Program::State> program_state, const SessionOptions& options);
+
+  std::byte* fixed_address(const Operand& operand) const;
+  void add_address(const Operand& operand);
+  Status start(std::span<const std::span<const float>> inputs, std::span<const std::span<float>> outputs,
+               std::size_t count, std::int64_t* step_ns) noexcept;
+  void execute() noexcept;
+  void execute_alone() noexcept;
+  void execute_segment() noexcept;
+
+  std::shared_ptr<const Program::State> program;
+  std::vector<std::shared_ptr<const void>> step_states;  // keeps what bind() made
+  Arena arena;
+  std::vector<std::byte*> addresses;
+  std::vector<Patch> patches;
+  std::vector<ResolvedStep> steps;
+  std::vector<std::size_t> input_sizes;
+  std::vector<std::size_t> output_sizes;
+  std::vector<int> cpus;  // to pin to; empty: not pinned
+  std::vector<ThreadSlot> slots;
+  ThreadTeam team;
+
+  // Of the run in progress.
+  std::size_t count = 0;
+  std::int64_t* step_ns = nullptr;
+  Segment segment;
+};
+
+namespace {
+
+int cpu_of(std::span<const int> cpus, int thread) noexcept {
+  return cpus.empty() ? -1 : cpus[static_cast<std::size_t>(thread) % cpus.size()];
+}
+
+}  // namespace
+
+Program::Program(Plan plan, KernelTable kernels) {
+  validate(plan);
+  auto state = std::make_shared<State>();
+  const OpenMpThreads threads(plan.threads);
+  for (const Step& step : plan.steps) {
+    try {
+      state->executables.push_back(find_kernel(kernels, step).prepare(step, plan.threads));
+    } catch (const ModelError& error) {
+      throw ModelError(fmt::format("step '{}' ({}): {}", step.name, step.kernel, error.what()));
+    }
+  }
+  state->segments = find_segments(state->executables);
+  state->plan = std::move(plan);
+  state_ = std::move(state);
+}
+
+const Plan& Program::plan() const { return state_->plan; }
+
+Session::State::State(std::shared_ptr<const Program::State> program_state, const SessionOptions& options)
+    : program(std::move(program_state)), arena(program->plan.arena_bytes) {
+  const Plan& plan = program->plan;
+  for (const Step& step : plan.steps) {
+    for (const Operand& operand : step.operands) add_address(operand);
+    add_address(step.result);
+    add_address(step.scratch);
+  }
+  std::size_t address = 0;
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    const Executable& executable = program->executables[i];
+    step_states.push_back(executable.bind != nullptr ? executable.bind(executable.state) : executable.state);
+    steps.push_back({executable.run, step_states.back().get(), &addresses[address], executable.is_team_kernel});
+    address += plan.steps[i].operands.size() + 2;
+  }
+  input_sizes = port_sizes(plan.inputs);
+  output_sizes = port_sizes(plan.outputs);
+  if (options.pin_threads) cpus = usable_cpus();
+  slots.resize(static_cast<std::size_t>(plan.threads));
+  // Starts the threads of the pool.
+  if (plan.threads > 1) team.run(plan.threads, [](void*, Team) noexcept {}, nullptr);
+}
+
+std::byte* Session::State::fixed_address(const Operand& operand) const {
+  switch (operand.space) {
+    case Space::arena:
+      return arena.data() + operand.offset;
+    case Space::weights:  // never written: validate() lets no step have its result there
+      return const_cast<std::byte*>(program->plan.weights->bytes().data()) + operand.offset;
+    case Space::none:
+    case Space::input:
+    case Space::output:
+      return nullptr;
+  }
+  return nullptr;
+}
+
+void Session::State::add_address(const Operand& operand) {
+  if (operand.space == Space::input || operand.space == Space::output) {
+    patches.push_back({addresses.size(), operand.space == Space::output, operand.port, operand.offset});
+  }
+  addresses.push_back(fixed_address(operand));
+}
+
+void Session::State::execute_alone() noexcept {
+  const int threads = program->plan.threads;
+  for (std::size_t i = segment.first; i < segment.end; ++i) {
+    const std::int64_t begin = step_ns != nullptr ? now_ns() : 0;
+    steps[i].run(steps[i].state, steps[i].addresses, {0, threads});
+    if (step_ns != nullptr) step_ns[i] = now_ns() - begin;
+  }
+}
+
+void Session::State::execute_segment() noexcept {
+  team.run(
+      program->plan.threads,
+      [](void* state, Team member) noexcept {
+        State& self = *static_cast<State*>(state);
+        const bool times = self.step_ns != nullptr && member.index == 0;
+        std::int64_t begin = times ? now_ns() : 0;
+        for (std::size_t i = self.segment.first; i < self.segment.end; ++i) {
+          const ResolvedStep& step = self.steps[i];
+          step.run(step.state, step.addresses, member);
+          if (i + 1 < self.segment.end || self.step_ns != nullptr) self.team.barrier().wait(member.count);
+          if (!times) continue;
+          const std::int64_t end = now_ns();
+          self.step_ns[i] = end - begin;
+          begin = end;
+        }
+      },
+      this);
+}
+
+void Session::State::execute() noexcept {
+  const int threads = program->plan.threads;
+  if (threads == 1) {
+    enter_kernels(slots[0], cpu_of(cpus, 0));
+    segment = {0, count, false};
+    execute_alone();
+    leave_kernels(slots[0]);
+    return;
+  }
+  team.run(
+      threads,
+      [](void* state, Team member) noexcept {
+        State& self = *static_cast<State*>(state);
+        enter_kernels(self.slots[static_cast<std::size_t>(member.index)], cpu_of(self.cpus, member.index));
+      },
+      this);
+  for (const Segment& whole : program->segments) {
+    if (whole.first >= count) break;
+    segment = {whole.first, std::min(whole.end, count), whole.is_team};
+    whole.is_team ? execute_segment() : execute_alone();
+  }
+  team.run(
+      threads,
+      [](void* state, Team member) noexcept {
+        leave_kernels(static_cast<State*>(state)->slots[static_cast<std::size_t>(member.index)]);
+      },
+      this);
+}
+
+Status Session::State::start(std::span<const std::span<const float>> inputs,
+                             std::span<const std::span<float>> outputs, std::size_t steps_to_run,
+                             std::int64_t* nanoseconds) noexcept {
+  if (!fit(program->plan.inputs, input_sizes, inputs)) return Status::wrong_input;
+  if (!fit(program->plan.outputs, output_sizes, outputs)) return Status::wrong_output;
+  for (const Patch& patch : patches) {  // inputs are never written: validate() lets no step have its result there
+    float* data = patch.is_output ? outputs[patch.port].data() : const_cast<float*>(inputs[patch.port].data());
+    addresses[patch.address] = reinterpret_cast<std::byte*>(data) + patch.offset;
+  }
+  count = std::min(steps_to_run, steps.size());
+  step_ns = nanoseconds;
+  const OpenMpThreads threads(program->plan.threads);
+  execute();
+  return Status::ok;
+}
+
+Session::Session(const Program& program, const SessionOptions& options)
+    : state_(std::make_unique<State>(program.state_, options)) {}
+Session::~Session() = default;
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+
+Status Session::run(std::span<const std::span<const float>> inputs,
+                    std::span<const std::span<float>> outputs) noexcept {
+  return state_->start(inputs, outputs, state_->steps.size(), nullptr);
+}
+
+Status Session::run_profiled(std::span<const std::span<const float>> inputs, std::span<const std::span<float>> outputs,
+                             std::span<std::int64_t> step_ns) noexcept {
+  if (step_ns.size() < state_->steps.size()) return Status::wrong_output;
+  return state_->start(inputs, outputs, state_->steps.size(), step_ns.data());
+}
+
+Status Session::run_steps(std::span<const std::span<const float>> inputs, std::span<const std::span<float>> outputs,
+                          std::size_t count) noexcept {
+  return state_->start(inputs, outputs, count, nullptr);
+}
+
+const float* Session::address_of(const Operand& operand) const {
+  return reinterpret_cast<const float*>(state_->fixed_address(operand));
+}
+
+}  // namespace deeper::runtime
