@@ -1,0 +1,352 @@
+#include "frontend/zoo/network.h"
+
+#include <fmt/format.h>
+#include <onnx/onnx_pb.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <span>
+#include <utility>
+
+#include "frontend/zoo/random.h"
+#include "ir/error.h"
+#include "ir/infer.h"
+
+namespace deeper::frontend::zoo {
+namespace {
+
+// How much of a channel's mean its normalisation takes away. All of it would make a deep random network chaotic, with
+// rounding errors that grow from layer to layer; none would make it forget its input.
+constexpr double kCentring = 0.5;
+// What a picture's pixels are expected to be: normalised to a deviation of about a half.
+constexpr Moments kPixels{0.0, 0.25};
+constexpr double kLogitDeviation = 2.0;
+
+std::vector<std::int64_t> list(std::span<const std::int64_t> numbers) { return {numbers.begin(), numbers.end()}; }
+
+}  // namespace
+
+// The ModelProto under construction and the stream of random numbers of every tensor in it.
+struct Network::Writer {
+  onnx::ModelProto model;
+  std::uint64_t seed = 0;
+  std::uint64_t tensors = 0;
+
+  onnx::GraphProto& graph() { return *model.mutable_graph(); }
+
+  Random random() { return {seed, tensors++}; }
+
+  onnx::NodeProto& node(std::string_view type, const std::string& name, const std::vector<std::string>& inputs) {
+    onnx::NodeProto& node = *graph().add_node();
+    node.set_op_type(std::string(type));
+    node.set_name(name);
+    for (const std::string& input : inputs) node.add_input(input);
+    node.add_output(name);
+    return node;
+  }
+
+  static void attribute(onnx::NodeProto& node, std::string_view name, std::int64_t value) {
+    onnx::AttributeProto& attribute = *node.add_attribute();
+    attribute.set_name(std::string(name));
+    attribute.set_type(onnx::AttributeProto::INT);
+    attribute.set_i(value);
+  }
+
+  static void attribute(onnx::NodeProto& node, std::string_view name, float value) {
+    onnx::AttributeProto& attribute = *node.add_attribute();
+    attribute.set_name(std::string(name));
+    attribute.set_type(onnx::AttributeProto::FLOAT);
+    attribute.set_f(value);
+  }
+
+  static void attribute(onnx::NodeProto& node, std::string_view name, const std::vector<std::int64_t>& values) {
+    onnx::AttributeProto& attribute = *node.add_attribute();
+    attribute.set_name(std::string(name));
+    attribute.set_type(onnx::AttributeProto::INTS);
+    for (const std::int64_t value : values) attribute.add_ints(value);
+  }
+
+  std::string tensor(const std::string& name, const ir::Shape& shape, std::span<const float> data) {
+    onnx::TensorProto& tensor = *graph().add_initializer();
+    tensor.set_name(name);
+    tensor.set_data_type(onnx::TensorProto::FLOAT);
+    for (const std::int64_t extent : shape) tensor.add_dims(extent);
+    std::string& raw = *tensor.mutable_raw_data();
+    raw.resize(data.size_bytes());
+    std::memcpy(raw.data(), data.data(), data.size_bytes());
+    return name;
+  }
+
+  static void port(onnx::ValueInfoProto& info, const std::string& name, const ir::Shape& shape) {
+    info.set_name(name);
+    onnx::TypeProto::Tensor& type = *info.mutable_type()->mutable_tensor_type();
+    type.set_elem_type(onnx::TensorProto::FLOAT);
+    type.mutable_shape()->add_dim()->set_dim_param("N");
+    for (const std::int64_t extent : shape) type.mutable_shape()->add_dim()->set_dim_value(extent);
+  }
+};
+
+namespace {
+
+// Weights [outputs, inputs of one group, cells] and what they make of their input, channel by channel.
+struct Filters {
+  std::vector<float> weights;
+  ChannelMoments moments;
+};
+
+Filters draw_filters(Random random, const ChannelMoments& inputs, std::int64_t outputs, std::int64_t groups,
+                     std::int64_t cells, double deviation) {
+  const std::int64_t depth = std::ssize(inputs) / groups;
+  const double fan_in = static_cast<double>(depth * cells);
+  const double scale = deviation / std::sqrt(fan_in * mean_second_moment(inputs));
+  Filters filters;
+  filters.weights.reserve(static_cast<std::size_t>(outputs * depth * cells));
+  for (std::int64_t output = 0; output < outputs; ++output) {
+    Moments sum;
+    const std::int64_t first = output / (outputs / groups) * depth;
+    for (std::int64_t channel = first; channel < first + depth; ++channel) {
+      const Moments& input = inputs[static_cast<std::size_t>(channel)];
+      for (std::int64_t cell = 0; cell < cells; ++cell) {
+        const float weight = static_cast<float>(scale * random.normal());
+        filters.weights.push_back(weight);
+        sum.mean += input.mean * weight;
+        sum.variance += input.variance * weight * weight;
+      }
+    }
+    filters.moments.push_back(sum);
+  }
+  return filters;
+}
+
+// A bias that takes part of the mean away; adjusts the moments.
+std::vector<float> draw_bias(Random random, ChannelMoments& moments) {
+  std::vector<float> bias;
+  for (Moments& channel : moments) {
+    bias.push_back(static_cast<float>(0.1 * random.normal() - kCentring * channel.mean));
+    channel.mean += bias.back();
+  }
+  return bias;
+}
+
+// Result extents of a window on x, which it must fit.
+std::pair<std::int64_t, std::int64_t> extents(const std::string& name, const FeatureMap& x, const Window& window,
+                                              bool ceil_mode) {
+  const auto height =
+      ir::window_extent(x.height, window.kernel[0], window.strides[0], 1, window.pads[0], window.pads[2], ceil_mode);
+  const auto width =
+      ir::window_extent(x.width, window.kernel[1], window.strides[1], 1, window.pads[1], window.pads[3], ceil_mode);
+  if (!height || !width) {
+    throw ModelError(fmt::format("input too small: the {}x{} window of '{}' does not fit {}x{}", window.kernel[0],
+                                 window.kernel[1], name, x.height, x.width));
+  }
+  return {*height, *width};
+}
+
+}  // namespace
+
+Network::Network(const std::string& name, std::uint64_t seed, std::optional<float> batch_norm_epsilon)
+    : writer_(std::make_unique<Writer>()), epsilon_(batch_norm_epsilon) {
+  writer_->seed = seed;
+  writer_->model.set_ir_version(7);
+  writer_->model.set_producer_name("deeper");
+  writer_->model.add_opset_import()->set_version(13);
+  writer_->graph().set_name(name);
+}
+
+Network::~Network() = default;
+
+FeatureMap Network::input(std::int64_t size) {
+  Writer::port(*writer_->graph().add_input(), "input", {3, size, size});
+  return {"input", 3, size, size, ChannelMoments(3, kPixels)};
+}
+
+FeatureMap Network::conv(const std::string& name, const FeatureMap& x, std::int64_t channels, const Window& window,
+                         std::int64_t groups) {
+  const FeatureMap sum = linear_conv(name + "/Conv", x, channels, window, groups, !epsilon_);
+  return relu(name + "/Relu", epsilon_ ? batch_norm(name + "/BatchNorm", sum) : sum);
+}
+
+FeatureMap Network::linear_conv(const std::string& name, const FeatureMap& x, std::int64_t channels,
+                                const Window& window, std::int64_t groups, bool has_bias) {
+  const auto [height, width] = extents(name, x, window, false);
+  const std::int64_t cells = window.kernel[0] * window.kernel[1];
+  Filters filters = draw_filters(writer_->random(), x.moments, channels, groups, cells, 1.0);
+  std::vector<std::string> inputs{
+      x.value, writer_->tensor(name + "/weights", {channels, x.channels / groups, window.kernel[0], window.kernel[1]},
+                               filters.weights)};
+  if (has_bias) {
+    const std::vector<float> bias = draw_bias(writer_->random(), filters.moments);
+    inputs.push_back(writer_->tensor(name + "/bias", {channels}, bias));
+  }
+  onnx::NodeProto& node = writer_->node("Conv", name, inputs);
+  Writer::attribute(node, "kernel_shape", list(window.kernel));
+  Writer::attribute(node, "strides", list(window.strides));
+  Writer::attribute(node, "pads", list(window.pads));
+  Writer::attribute(node, "dilations", {1, 1});
+  Writer::attribute(node, "group", groups);
+  return {name, channels, height, width, std::move(filters.moments)};
+}
+
+FeatureMap Network::batch_norm(const std::string& name, const FeatureMap& x) {
+  Random random = writer_->random();
+  std::vector<float> gamma, beta, mean, variance;
+  FeatureMap result{name, x.channels, x.height, x.width, {}};
+  for (const Moments& channel : x.moments) {
+    const double deviation = std::sqrt(channel.variance);
+    mean.push_back(static_cast<float>(kCentring * channel.mean + 0.1 * deviation * random.normal()));
+    const double rest = channel.mean - mean.back();
+    variance.push_back(static_cast<float>((channel.variance + rest * rest) * random.uniform(0.8, 1.25)));
+    gamma.push_back(static_cast<float>(random.uniform(0.8, 1.2)));
+    beta.push_back(static_cast<float>(0.1 * random.normal()));
+    const double scale = gamma.back() / std::sqrt(variance.back() + static_cast<double>(epsilon_.value_or(1e-3F)));
+    result.moments.push_back({rest * scale + beta.back(), channel.variance * scale * scale});
+  }
+  onnx::NodeProto& node = writer_->node(
+      "BatchNormalization", name,
+      {x.value, writer_->tensor(name + "/gamma", {x.channels}, gamma),
+       writer_->tensor(name + "/beta", {x.channels}, beta), writer_->tensor(name + "/moving_mean", {x.channels}, mean),
+       writer_->tensor(name + "/moving_variance", {x.channels}, variance)});
+  Writer::attribute(node, "epsilon", epsilon_.value_or(1e-3F));
+  return result;
+}
+
+FeatureMap Network::relu(const std::string& name, const FeatureMap& x) {
+  writer_->node("Relu", name, {x.value});
+  FeatureMap result{name, x.channels, x.height, x.width, {}};
+  for (const Moments& channel : x.moments) result.moments.push_back(after_relu(channel));
+  return result;
+}
+
+FeatureMap Network::pool(const std::string& name, const FeatureMap& x, const ir::Pool& pool) {
+  const auto [height, width] = extents(name, x, {pool.kernel, pool.strides, pool.pads}, pool.ceil_mode);
+  const bool is_max = pool.kind == ir::PoolKind::max;
+  onnx::NodeProto& node = writer_->node(is_max ? "MaxPool" : "AveragePool", name, {x.value});
+  Writer::attribute(node, "kernel_shape", list(pool.kernel));
+  Writer::attribute(node, "strides", list(pool.strides));
+  Writer::attribute(node, "pads", list(pool.pads));
+  if (pool.ceil_mode) Writer::attribute(node, "ceil_mode", std::int64_t{1});
+  if (pool.count_include_pad) Writer::attribute(node, "count_include_pad", std::int64_t{1});
+  const std::int64_t cells = pool.kernel[0] * pool.kernel[1];
+  FeatureMap result{name, x.channels, height, width, {}};
+  for (const Moments& channel : x.moments) {
+    result.moments.push_back(is_max ? after_max_pool(channel, cells) : after_average_pool(channel, cells));
+  }
+  return result;
+}
+
+FeatureMap Network::global_average_pool(const std::string& name, const FeatureMap& x) {
+  writer_->node("GlobalAveragePool", name, {x.value});
+  FeatureMap result{name, x.channels, 1, 1, {}};
+  for (const Moments& channel : x.moments) result.moments.push_back(after_average_pool(channel, x.height * x.width));
+  return result;
+}
+
+FeatureMap Network::local_response_norm(const std::string& name, const FeatureMap& x, const Local& local) {
+  onnx::NodeProto& node = writer_->node("LRN", name, {x.value});
+  Writer::attribute(node, "size", local.size);
+  Writer::attribute(node, "alpha", local.alpha);
+  Writer::attribute(node, "beta", local.beta);
+  Writer::attribute(node, "bias", local.bias);
+  return {name, x.channels, x.height, x.width, x.moments};  // with an alpha this small, nearly so
+}
+
+FeatureMap Network::concat(const std::string& name, const std::vector<FeatureMap>& parts) {
+  FeatureMap result{name, 0, parts.at(0).height, parts.at(0).width, {}};
+  std::vector<std::string> inputs;
+  for (const FeatureMap& part : parts) {
+    DEEPER_CHECK(part.height == result.height && part.width == result.width, "joining branches in " + name);
+    inputs.push_back(part.value);
+    result.channels += part.channels;
+    result.moments.insert(result.moments.end(), part.moments.begin(), part.moments.end());
+  }
+  Writer::attribute(writer_->node("Concat", name, inputs), "axis", std::int64_t{1});
+  return result;
+}
+
+FeatureMap Network::scaled_residual(const std::string& name, const FeatureMap& x, const FeatureMap& branch,
+                                    double scale, bool has_relu) {
+  std::string scaled = branch.value;
+  if (scale != 1.0) {
+    const float factor = static_cast<float>(scale);
+    scaled = name + "/Mul";
+    writer_->node("Mul", scaled, {branch.value, writer_->tensor(name + "/scale", {}, {&factor, 1})});
+  }
+  FeatureMap result{name + "/Add", x.channels, x.height, x.width, {}};
+  writer_->node("Add", result.value, {x.value, scaled});
+  for (std::size_t i = 0; i < x.moments.size(); ++i) {
+    result.moments.push_back(after_residual(x.moments[i], branch.moments.at(i), scale, has_relu));
+  }
+  if (!has_relu) return result;
+  result.value = name + "/Relu";
+  writer_->node("Relu", result.value, {name + "/Add"});
+  return result;
+}
+
+FeatureMap Network::flatten(const std::string& name, const FeatureMap& x) {
+  Writer::attribute(writer_->node("Flatten", name, {x.value}), "axis", std::int64_t{1});
+  FeatureMap result{name, x.channels * x.height * x.width, 1, 1, {}};
+  for (const Moments& channel : x.moments) {
+    result.moments.insert(result.moments.end(), static_cast<std::size_t>(x.height * x.width), channel);
+  }
+  return result;
+}
+
+FeatureMap Network::dropout(const std::string& name, const FeatureMap& x) {
+  writer_->node("Dropout", name, {x.value});
+  return {name, x.channels, x.height, x.width, x.moments};
+}
+
+FeatureMap Network::dense(const std::string& name, const FeatureMap& x, std::int64_t units, bool has_bias,
+                          double deviation) {
+  Filters filters = draw_filters(writer_->random(), x.moments, units, 1, 1, deviation);
+  std::vector<std::string> inputs{x.value, writer_->tensor(name + "/weights", {units, x.channels}, filters.weights)};
+  if (has_bias) {
+    std::vector<float> bias;
+    Random random = writer_->random();
+    for (Moments& unit : filters.moments) {
+      bias.push_back(static_cast<float>(0.1 * random.normal()));
+      unit.mean += bias.back();
+    }
+    inputs.push_back(writer_->tensor(name + "/bias", {units}, bias));
+  }
+  Writer::attribute(writer_->node("Gemm", name, inputs), "transB", std::int64_t{1});
+  return {name, units, 1, 1, std::move(filters.moments)};
+}
+
+FeatureMap Network::fully_connected(const std::string& name, const FeatureMap& x, std::int64_t units) {
+  return dense(name, x, units, true, 1.0);
+}
+
+FeatureMap Network::normalized_fully_connected(const std::string& name, const FeatureMap& x, std::int64_t units) {
+  return batch_norm(name + "/BatchNorm", dense(name, x, units, false, 1.0));
+}
+
+FeatureMap Network::classifier(const std::string& name, const FeatureMap& x, std::int64_t classes) {
+  const FeatureMap logits = dense(name, x, classes, true, kLogitDeviation);
+  Writer::attribute(writer_->node("Softmax", name + "/Softmax", {logits.value}), "axis", std::int64_t{1});
+  return {name + "/Softmax", classes, 1, 1, logits.moments};
+}
+
+FeatureMap Network::l2_normalize(const std::string& name, const FeatureMap& x) {
+  onnx::NodeProto& norm = writer_->node("ReduceL2", name + "/ReduceL2", {x.value});
+  Writer::attribute(norm, "axes", std::vector<std::int64_t>{1});
+  Writer::attribute(norm, "keepdims", std::int64_t{1});
+  const float smallest = 1e-12F;
+  writer_->node("Clip", name + "/Clip", {name + "/ReduceL2", writer_->tensor(name + "/smallest", {}, {&smallest, 1})});
+  writer_->node("Div", name, {x.value, name + "/Clip"});
+  return {name, x.channels, 1, 1, x.moments};
+}
+
+void Network::output(const std::string& name, const FeatureMap& x) {
+  auto& nodes = *writer_->graph().mutable_node();
+  const auto last =
+      std::find_if(nodes.rbegin(), nodes.rend(), [&](const auto& node) { return node.output(0) == x.value; });
+  DEEPER_CHECK(last != nodes.rend(), "naming output " + name);
+  last->set_output(0, name);
+  Writer::port(*writer_->graph().add_output(), name, {x.channels});
+}
+
+std::string Network::serialize() const { return writer_->model.SerializeAsString(); }
+
+}  // namespace deeper::frontend::zoo
