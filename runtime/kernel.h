@@ -26,7 +26,7 @@ struct Executable {
   // Others: called by one thread with team.count telling how many the kernel may use itself (oneDNN).
   using Run = void (*)(const void* state, Addresses addresses, Team team) noexcept;
   Run run = nullptr;
-  std::shared_ptr<const void> state;
+  std::shared_ptr<const void> state{};
   // Null, or makes the state of one session, which holds on to `state` and which run() gets in its place.
   std::shared_ptr<const void> (*bind)(const std::shared_ptr<const void>& state) = nullptr;
   bool is_team_kernel = false;
@@ -35,7 +35,9 @@ struct Executable {
 // One row of the kernel table.
 struct KernelRow {
   std::string_view name;
-  // Makes the step runnable on this CPU. Throws ModelError where the step does not fit this CPU or library.
+  // Makes the step runnable on this CPU. Throws ModelError where the step does not fit this CPU or library. The step
+  // may come from a damaged file: that strided operands lie inside their memory has been checked, that shapes,
+  // attributes and packed sizes fit each other is prepare's to check.
   Executable (*prepare)(const Step& step, int threads);
 };
 using KernelTable = std::span<const KernelRow>;

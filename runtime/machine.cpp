@@ -9,8 +9,8 @@ namespace deeper::runtime {
 bool cpu_has(std::string_view isa) {
   __builtin_cpu_init();
   if (isa == "sse41") return __builtin_cpu_supports("sse4.1") != 0;
-  const bool avx2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 &&
-                    __builtin_cpu_supports("bmi2") != 0;
+  const bool avx2 =
+      __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 && __builtin_cpu_supports("bmi2") != 0;
   if (isa == "avx2") return avx2;
   if (isa == "avx512") {
     return avx2 && __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&

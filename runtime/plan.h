@@ -21,29 +21,29 @@ struct Operand {
   std::uint32_t port = 0;    // number of the input or output
   std::uint64_t offset = 0;  // bytes from the start of the arena or of the weights
   std::uint64_t bytes = 0;   // extent from offset
-  ir::Shape shape;
-  ir::Shape strides;
-  std::string value;  // name in the graph
+  ir::Shape shape{};
+  ir::Shape strides{};
+  std::string value{};  // name in the graph
 };
 
 struct Step {
-  std::string kernel;             // row of the kernel table: "onednn.conv", "winograd", "copy", ...
-  std::string implementation;     // what the kernel chose: oneDNN's impl_info_str, tile sizes
-  ir::Op op;                      // attributes
-  std::vector<Operand> operands;  // as ops.h lists them; absent ones have Space::none
-  Operand result;
-  Operand scratch;                   // in the arena, live during this step only
-  std::vector<std::int64_t> tuning;  // kernel-specific choices, fixed at compile time
-  std::string name;
-  std::vector<std::string> origins;
+  std::string kernel{};             // row of the kernel table: "onednn.conv", "winograd", "copy", ...
+  std::string implementation{};     // what the kernel chose: oneDNN's impl_info_str, tile sizes
+  ir::Op op{};                      // attributes
+  std::vector<Operand> operands{};  // as ops.h lists them; absent ones have Space::none
+  Operand result{};
+  Operand scratch{};                   // in the arena, live during this step only
+  std::vector<std::int64_t> tuning{};  // kernel-specific choices, fixed at compile time
+  std::string name{};
+  std::vector<std::string> origins{};
   std::int64_t multiply_adds = 0;
 };
 
 // An input or output of the model.
 struct Port {
-  std::string name;
-  ir::Type type;          // logical; data passes as dense row-major f32
-  std::string onnx_type;  // what the model declares: "float", "uint8", ...
+  std::string name{};
+  ir::Type type{};          // logical; data passes as dense row-major f32
+  std::string onnx_type{};  // what the model declares: "float", "uint8", ...
 };
 
 // Read-only bytes, 64-byte aligned: owned memory or a mapped file.
@@ -54,18 +54,18 @@ class Weights {
 };
 
 struct Plan {
-  std::string model;  // name of the graph
+  std::string model{};  // name of the graph
   std::uint64_t model_hash = 0;
-  std::string isa;     // what its kernels need: "avx2", "avx512"
-  std::string onednn;  // version of the library its weights are packed for
-  int threads = 1;     // team size it was compiled for
-  std::vector<Port> inputs;
-  std::vector<Port> outputs;
-  std::vector<Step> steps;
+  std::string isa{};     // what its kernels need: "avx2", "avx512"
+  std::string onednn{};  // version of the library its weights are packed for
+  int threads = 1;       // team size it was compiled for
+  std::vector<Port> inputs{};
+  std::vector<Port> outputs{};
+  std::vector<Step> steps{};
   std::uint64_t arena_bytes = 0;
   std::uint64_t arena_lower_bound = 0;  // largest sum of live tensors
   double compile_ms = 0;
-  std::shared_ptr<const Weights> weights;
+  std::shared_ptr<const Weights> weights{};
 };
 
 }  // namespace deeper::runtime

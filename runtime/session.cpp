@@ -197,7 +197,9 @@ Session::State::State(std::shared_ptr<const Program::State> program_state, const
   if (options.pin_threads) cpus = usable_cpus();
   slots.resize(static_cast<std::size_t>(plan.threads));
   // Starts the threads of the pool.
-  if (plan.threads > 1) team.run(plan.threads, [](void*, Team) noexcept {}, nullptr);
+  if (plan.threads > 1)
+    team.run(
+        plan.threads, [](void*, Team) noexcept {}, nullptr);
 }
 
 std::byte* Session::State::fixed_address(const Operand& operand) const {
@@ -279,9 +281,8 @@ void Session::State::execute() noexcept {
       this);
 }
 
-Status Session::State::start(std::span<const std::span<const float>> inputs,
-                             std::span<const std::span<float>> outputs, std::size_t steps_to_run,
-                             std::int64_t* nanoseconds) noexcept {
+Status Session::State::start(std::span<const std::span<const float>> inputs, std::span<const std::span<float>> outputs,
+                             std::size_t steps_to_run, std::int64_t* nanoseconds) noexcept {
   if (!fit(program->plan.inputs, input_sizes, inputs)) return Status::wrong_input;
   if (!fit(program->plan.outputs, output_sizes, outputs)) return Status::wrong_output;
   for (const Patch& patch : patches) {  // inputs are never written: validate() lets no step have its result there
