@@ -1,0 +1,75 @@
+#include "backend/compile.h"
+
+#include <chrono>
+#include <string>
+
+#include "backend/kernels/native.h"
+#include "backend/lower.h"
+#include "backend/lowering.h"
+#include "backend/onednn/compat.h"
+#include "backend/onednn/primitive.h"
+#include "ir/error.h"
+
+namespace deeper::backend {
+namespace {
+
+std::string onnx_name(ir::DataType type) {
+  switch (type) {
+    case ir::DataType::f32:
+      return "float";
+    case ir::DataType::i64:
+      return "int64";
+    case ir::DataType::i32:
+      return "int32";
+    case ir::DataType::u8:
+      return "uint8";
+    case ir::DataType::i8:
+      return "int8";
+    case ir::DataType::boolean:
+      return "bool";
+  }
+  return "float";
+}
+
+void add_ports(runtime::Plan& plan, const ir::Graph& graph) {
+  for (const ir::ValueId value : graph.inputs()) {
+    const ir::Value& input = graph.value(value);
+    plan.inputs.push_back({.name = input.name, .type = input.type, .onnx_type = onnx_name(input.type.dtype)});
+  }
+  for (const ir::Output& output : graph.outputs()) {
+    const ir::Type& type = graph.type(output.value);
+    plan.outputs.push_back({.name = output.name, .type = type, .onnx_type = onnx_name(type.dtype)});
+  }
+}
+
+}  // namespace
+
+runtime::KernelTable kernel_table() {
+  static const std::vector<runtime::KernelRow> rows = [] {
+    std::vector<runtime::KernelRow> all(onednn::rows().begin(), onednn::rows().end());
+    all.insert(all.end(), native_kernels().begin(), native_kernels().end());
+    return all;
+  }();
+  return rows;
+}
+
+runtime::Plan compile(const ir::Graph& graph, const Target& target, const CompileOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+
+  const onednn::ThreadScope threads(target.threads);
+  Lowering lowering(graph, target, options);
+  for (const ir::NodeId id : graph.order()) {
+    const ir::Node& node = graph.node(id);
+    std::visit([&](const auto& op) { lower(lowering, node, op); }, node.op);
+  }
+  runtime::Plan plan = lowering.finish();
+  plan.model = graph.name;
+  plan.isa = to_string(target.isa);
+  plan.onednn = onednn::library_version();
+  plan.threads = target.threads;
+  add_ports(plan, graph);
+  plan.compile_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  return plan;
+}
+
+}  // namespace deeper::backend
