@@ -23,9 +23,6 @@ double normal_distribution(double x) {
   return x < 0 ? 1.0 - above : above;
 }
 
-// Neighbouring cells are correlated: a window counts as half as many independent ones.
-double independent_cells(std::int64_t cells) { return std::max(1.0, 0.5 * static_cast<double>(cells)); }
-
 }  // namespace
 
 double second_moment(const Moments& x) { return x.mean * x.mean + x.variance; }
@@ -47,13 +44,11 @@ Moments after_relu(const Moments& x) {
 }
 
 Moments after_max_pool(const Moments& x, std::int64_t cells) {
-  // The expected largest of n normal numbers, about.
-  const double n = independent_cells(cells);
-  return {x.mean + 1.8 * (n - 1.0) / (n + 2.2) * std::sqrt(x.variance), x.variance * 2.0 / (1.0 + n)};
+  return cells == 1 ? x : Moments{x.mean + 1.2 * std::sqrt(x.variance), 0.7 * x.variance};
 }
 
 Moments after_average_pool(const Moments& x, std::int64_t cells) {
-  return {x.mean, x.variance / independent_cells(cells)};
+  return {x.mean, x.variance / (1.0 + static_cast<double>(cells - 1) / 8.0)};
 }
 
 Moments after_residual(const Moments& x, const Moments& branch, double scale, bool has_relu) {

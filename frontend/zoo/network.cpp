@@ -16,12 +16,14 @@
 namespace deeper::frontend::zoo {
 namespace {
 
-// How much of a channel's mean its normalisation takes away. All of it would make a deep random network chaotic, with
-// rounding errors that grow from layer to layer; none would make it forget its input.
-constexpr double kCentring = 0.5;
-// What a picture's pixels are expected to be: normalised to a deviation of about a half.
-constexpr Moments kPixels{0.0, 0.25};
-constexpr double kLogitDeviation = 2.0;
+// How much of a channel's mean its normalisation takes away. All of it, as after training, would make a deep random
+// network chaotic: rounding errors would grow from layer to layer.
+constexpr double kCentring = 0.0;
+// Deviation, before normalisation, of what statistics and biases add at random.
+constexpr double kOffset = 0.25;
+// What a picture's pixels are expected to be: between values in [-1, 1] and values normalised to variance one.
+constexpr Moments kPixels{0.0, 0.5};
+constexpr double kLogitDeviation = 1.7;
 
 std::vector<std::int64_t> list(std::span<const std::int64_t> numbers) { return {numbers.begin(), numbers.end()}; }
 
@@ -123,7 +125,7 @@ Filters draw_filters(Random random, const ChannelMoments& inputs, std::int64_t o
 std::vector<float> draw_bias(Random random, ChannelMoments& moments) {
   std::vector<float> bias;
   for (Moments& channel : moments) {
-    bias.push_back(static_cast<float>(0.1 * random.normal() - kCentring * channel.mean));
+    bias.push_back(static_cast<float>(kOffset * random.normal() - kCentring * channel.mean));
     channel.mean += bias.back();
   }
   return bias;
@@ -194,11 +196,11 @@ FeatureMap Network::batch_norm(const std::string& name, const FeatureMap& x) {
   FeatureMap result{name, x.channels, x.height, x.width, {}};
   for (const Moments& channel : x.moments) {
     const double deviation = std::sqrt(channel.variance);
-    mean.push_back(static_cast<float>(kCentring * channel.mean + 0.1 * deviation * random.normal()));
+    mean.push_back(static_cast<float>(kCentring * channel.mean + kOffset * deviation * random.normal()));
     const double rest = channel.mean - mean.back();
     variance.push_back(static_cast<float>((channel.variance + rest * rest) * random.uniform(0.8, 1.25)));
     gamma.push_back(static_cast<float>(random.uniform(0.8, 1.2)));
-    beta.push_back(static_cast<float>(0.1 * random.normal()));
+    beta.push_back(static_cast<float>(kOffset * random.normal()));
     const double scale = gamma.back() / std::sqrt(variance.back() + static_cast<double>(epsilon_.value_or(1e-3F)));
     result.moments.push_back({rest * scale + beta.back(), channel.variance * scale * scale});
   }
