@@ -121,6 +121,15 @@ void Graph::erase(NodeId id) {
   std::erase(order_, id);
 }
 
+void Graph::become_constant(NodeId id, Tensor tensor) {
+  Value& result = values_.at(node(id).output.index);
+  DEEPER_CHECK(result.type == tensor.type(), "making node '" + node(id).name + "' a constant");
+  result.constant = std::move(tensor);
+  result.producer = {};
+  result.slot.reset();
+  std::erase(order_, id);
+}
+
 void Graph::move_before(NodeId id, NodeId where) {
   std::erase(order_, id);
   order_.insert(std::ranges::find(order_, where), id);

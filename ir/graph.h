@@ -116,6 +116,8 @@ class Graph {
   void replace_uses(ValueId from, ValueId to);
   // Removes a node from the order and its result from use; the result must have no uses.
   void erase(NodeId id);
+  // Removes a node from the order; its result stays, by the same name, as a constant. The tensor has the result's type.
+  void become_constant(NodeId id, Tensor tensor);
   // Moves a node in the order to just before / just after another.
   void move_before(NodeId id, NodeId where);
   void move_after(NodeId id, NodeId where);
