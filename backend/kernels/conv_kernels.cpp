@@ -1,0 +1,38 @@
+#include "backend/kernels/conv_kernels.h"
+
+#include <fmt/format.h>
+
+#include "backend/kernels/brgemm.h"
+
+namespace deeper::backend {
+namespace {
+
+std::vector<ConvCandidate> brgemm_candidates(const ConvShape& shape, const Target& target, Accuracy /*accuracy*/) {
+  if (!brgemm::applies(shape, target)) return {};
+  const brgemm::Tuning tuning = brgemm::choose(shape, target);
+  return {ConvCandidate{.implementation = fmt::format("k{} n{}", tuning.input_block, tuning.strip),
+                        .tuning = brgemm::to_numbers(tuning),
+                        .weights_bytes = brgemm::weights_bytes(shape, tuning),
+                        .scratch_bytes = 0,
+                        .estimate_ns = brgemm::estimate_ns(shape, target)}};
+}
+
+std::vector<float> brgemm_pack(const ConvShape& shape, std::span<const std::int64_t> tuning,
+                               std::span<const float> weights) {
+  return brgemm::pack_weights(shape, brgemm::tuning_from(tuning), weights);
+}
+
+}  // namespace
+
+std::span<const ConvKernel> conv_kernels() {
+  static constexpr ConvKernel kKernels[] = {
+      {.name = brgemm::kName,
+       .grows_weights = false,
+       .candidates = brgemm_candidates,
+       .pack = brgemm_pack,
+       .prepare = brgemm::prepare},
+  };
+  return kKernels;
+}
+
+}  // namespace deeper::backend

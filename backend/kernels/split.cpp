@@ -1,0 +1,27 @@
+#include "backend/kernels/split.h"
+
+namespace deeper::backend {
+
+Split choose_split(std::int64_t rows, std::int64_t columns, std::int64_t members, bool prefer_columns) {
+  Split best{.row_parts = members, .column_parts = 1};
+  double best_cost = -1;
+  for (std::int64_t row_parts = 1; row_parts <= members; ++row_parts) {
+    if (members % row_parts != 0) continue;
+    const std::int64_t column_parts = members / row_parts;
+    const std::int64_t work = ((rows + row_parts - 1) / row_parts) * ((columns + column_parts - 1) / column_parts);
+    const double favour = static_cast<double>(prefer_columns ? column_parts : row_parts);
+    const double cost = static_cast<double>(work) * (1.0 + 0.03 / favour);
+    if (best_cost < 0 || cost < best_cost) {
+      best_cost = cost;
+      best = {.row_parts = row_parts, .column_parts = column_parts};
+    }
+  }
+  return best;
+}
+
+Part part_of(const Split& split, std::int64_t rows, std::int64_t columns, runtime::Team team) {
+  return {.rows = share(rows, team.index / split.column_parts, split.row_parts),
+          .columns = share(columns, team.index % split.column_parts, split.column_parts)};
+}
+
+}  // namespace deeper::backend

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "backend/kernels/conv_kernels.h"
+
+// A convolution with data for one of our kernels, and its answer in double.
+namespace deeper::backend::testing {
+
+struct ConvCase {
+  ConvShape shape;
+  std::vector<float> source;    // with the strides of the shape; channels outside a slice hold other numbers
+  std::vector<float> weights;   // [M, C/groups, kh, kw]
+  std::vector<float> bias;      // empty: none
+  std::vector<float> residual;  // empty: none
+  std::vector<float> result;    // before the run: where the residual is in place, the residual
+};
+
+struct CaseOptions {
+  bool slices = false;  // source, result and residual are channel slices
+  bool relu_inputs = false;
+};
+
+// Numbers for `shape`, whose strides it sets.
+ConvCase make_case(ConvShape shape, const CaseOptions& options, std::mt19937& random);
+
+// The answer [N, H, W, M], dense.
+std::vector<double> reference(const ConvCase& c);
+
+// Runs a candidate on `threads` threads at once and gives the answer, dense. Fails the test where anything outside the
+// result was written.
+std::vector<float> run_kernel(const ConvKernel& kernel, const ConvCandidate& candidate, const ConvCase& c, int threads);
+
+double relative_l2(const std::vector<float>& got, const std::vector<double>& want);
+
+std::string describe(const ConvShape& shape);
+
+}  // namespace deeper::backend::testing
