@@ -25,7 +25,7 @@ struct EvaluateOptions {
   Precision precision = Precision::f64;
   int threads = 0;  // 0: as many as the machine has
   // Called with every node's result as it is computed; may be empty.
-  std::function<void(NodeId, const Array&)> observe;
+  std::function<void(NodeId, const Array&)> observe{};
 };
 
 // One array per graph input, in order; gives one per graph output. Throws ModelError where an input does not fit.

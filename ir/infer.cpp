@@ -250,6 +250,7 @@ Type infer_op(const Pad& op, const Operands& in) {
               amount);
     }
     result.shape[i] += op.begins[i] + op.ends[i];
+    require(op.mode != PadMode::edge || extent > 0, "repeats the edge of an empty axis");
     require(result.shape[i] >= 0, "crops {} of {} elements", -(op.begins[i] + op.ends[i]), extent);
   }
   return result;

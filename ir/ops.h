@@ -59,7 +59,8 @@ struct Activation {
   bool operator==(const Activation&) const = default;
 };
 
-// div of integer types truncates towards zero. prelu is x < 0 ? x * y : x. Comparisons give bool.
+// div of integer types truncates towards zero. prelu is x < 0 ? x * y : x. mod of integer types has the sign of the
+// divisor, of f32 that of the dividend (C's fmod). Integer results wrap to their width. Comparisons give bool.
 enum class BinaryFunction : std::uint8_t {
   add,
   sub,
