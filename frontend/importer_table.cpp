@@ -1,0 +1,34 @@
+#include "frontend/importer_table.h"
+
+#include <array>
+
+#include "ir/error.h"
+
+namespace deeper::frontend {
+namespace {
+
+std::array<std::span<const ImporterRow>, 10> families() {
+  return {convolution_rows(), pooling_rows(), normalization_rows(), elementwise_rows(), reduction_rows(),
+          shape_rows(),       slicing_rows(), constant_rows(),      head_rows(),        resize_rows()};
+}
+
+}  // namespace
+
+const ImporterRow& find_importer(std::string_view domain, std::string_view op_type, std::int64_t opset) {
+  bool knows_domain = false;
+  bool knows_operator = false;
+  for (const std::span<const ImporterRow> rows : families()) {
+    for (const ImporterRow& row : rows) {
+      if (row.domain != domain) continue;
+      knows_domain = true;
+      if (row.op_type != op_type) continue;
+      knows_operator = true;
+      if (row.first_opset <= opset && opset <= row.last_opset) return row;
+    }
+  }
+  require(knows_domain, "domain '{}' is not supported", domain);
+  require(knows_operator, "the operator is not supported");
+  throw ModelError("the operator is not supported in this opset");
+}
+
+}  // namespace deeper::frontend

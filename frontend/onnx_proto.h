@@ -1,0 +1,4 @@
+#pragma once
+
+// The ONNX messages. Internal: no public header includes this one.
+#include <onnx/onnx_pb.h>
