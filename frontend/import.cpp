@@ -32,8 +32,8 @@ Opsets read_opsets(const onnx::ModelProto& model) {
   }
   const auto opset = opsets.find("");
   if (opset == opsets.end()) return opsets;
-  require(opset->second >= kFirstOpset && opset->second <= kLastOpset, "opset {} is not supported, only {} to {}",
-          opset->second, kFirstOpset, kLastOpset);
+  require(opset->second >= kFirstOpset && opset->second <= kLastOpset, "opset {} is not supported, only 3 to {}",
+          opset->second, kLastOpset);
   return opsets;
 }
 

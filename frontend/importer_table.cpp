@@ -1,6 +1,7 @@
 #include "frontend/importer_table.h"
 
 #include <array>
+#include <string>
 
 #include "ir/error.h"
 
@@ -16,19 +17,20 @@ std::array<std::span<const ImporterRow>, 10> families() {
 
 const ImporterRow& find_importer(std::string_view domain, std::string_view op_type, std::int64_t opset) {
   bool knows_domain = false;
-  bool knows_operator = false;
+  std::string supported;
   for (const std::span<const ImporterRow> rows : families()) {
     for (const ImporterRow& row : rows) {
       if (row.domain != domain) continue;
       knows_domain = true;
       if (row.op_type != op_type) continue;
-      knows_operator = true;
       if (row.first_opset <= opset && opset <= row.last_opset) return row;
+      supported += fmt::format("{}{} to {}", supported.empty() ? "" : ", ", row.first_opset,
+                               row.last_opset == kOpen ? kLastOpset : row.last_opset);
     }
   }
   require(knows_domain, "domain '{}' is not supported", domain);
-  require(knows_operator, "the operator is not supported");
-  throw ModelError("the operator is not supported in this opset");
+  require(!supported.empty(), "the operator is not supported");
+  throw ModelError(fmt::format("the operator is supported in opset {} only", supported));
 }
 
 }  // namespace deeper::frontend

@@ -24,7 +24,7 @@ void import_conv(NodeContext& node) {
 }
 
 constexpr std::array kRows = {
-    ImporterRow{"", "Conv", 1, kOpen, import_conv},
+    ImporterRow{"", "Conv", 3, kOpen, import_conv},
 };
 
 }  // namespace

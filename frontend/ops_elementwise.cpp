@@ -146,6 +146,15 @@ void import_xor(NodeContext& node) {
   node.result(ir::Unary{.function = {.function = Function::logical_not}}, {equal});
 }
 
+// fmod asks for the sign of the dividend; without it only integers are allowed, with the sign of the divisor.
+void import_mod(NodeContext& node) {
+  const Pair pair = read_pair(node);
+  const bool fmod = node.attributes().flag_or("fmod", false);
+  const bool floating = node.type(pair.x).dtype == ir::DataType::f32;
+  require(fmod == floating, "fmod = {} is not supported for {}", fmod ? 1 : 0, to_string(node.type(pair.x)));
+  node.result(ir::Binary{.function = BinaryFunction::mod}, {pair.x, pair.y});
+}
+
 // The slope of one number per channel (before opset 7), or broadcast to the input.
 void import_prelu(NodeContext& node) {
   const ir::ValueId x = node.input(0);
@@ -187,43 +196,44 @@ void import_where(NodeContext& node) {
 }
 
 constexpr std::array kRows = {
-    ImporterRow{"", "Relu", 1, kOpen, import_unary<Function::relu>},
-    ImporterRow{"", "Sigmoid", 1, kOpen, import_unary<Function::sigmoid>},
-    ImporterRow{"", "Tanh", 1, kOpen, import_unary<Function::tanh>},
-    ImporterRow{"", "Abs", 1, kOpen, import_unary<Function::abs>},
-    ImporterRow{"", "Neg", 1, kOpen, import_unary<Function::neg>},
-    ImporterRow{"", "Sqrt", 1, kOpen, import_unary<Function::sqrt>},
-    ImporterRow{"", "Exp", 1, kOpen, import_unary<Function::exp>},
-    ImporterRow{"", "Log", 1, kOpen, import_unary<Function::log>},
-    ImporterRow{"", "Reciprocal", 1, kOpen, import_unary<Function::reciprocal>},
-    ImporterRow{"", "Floor", 1, kOpen, import_unary<Function::floor>},
-    ImporterRow{"", "Ceil", 1, kOpen, import_unary<Function::ceil>},
+    ImporterRow{"", "Relu", 3, kOpen, import_unary<Function::relu>},
+    ImporterRow{"", "Sigmoid", 3, kOpen, import_unary<Function::sigmoid>},
+    ImporterRow{"", "Tanh", 3, kOpen, import_unary<Function::tanh>},
+    ImporterRow{"", "Abs", 3, kOpen, import_unary<Function::abs>},
+    ImporterRow{"", "Neg", 3, kOpen, import_unary<Function::neg>},
+    ImporterRow{"", "Sqrt", 3, kOpen, import_unary<Function::sqrt>},
+    ImporterRow{"", "Exp", 3, kOpen, import_unary<Function::exp>},
+    ImporterRow{"", "Log", 3, kOpen, import_unary<Function::log>},
+    ImporterRow{"", "Reciprocal", 3, kOpen, import_unary<Function::reciprocal>},
+    ImporterRow{"", "Floor", 3, kOpen, import_unary<Function::floor>},
+    ImporterRow{"", "Ceil", 3, kOpen, import_unary<Function::ceil>},
     ImporterRow{"", "Round", 11, kOpen, import_unary<Function::round>},
     ImporterRow{"", "Sign", 9, kOpen, import_unary<Function::sign>},
     ImporterRow{"", "Not", 1, kOpen, import_unary<Function::logical_not>},
-    ImporterRow{"", "LeakyRelu", 1, kOpen, import_leaky_relu},
-    ImporterRow{"", "HardSigmoid", 1, kOpen, import_hard_sigmoid},
+    ImporterRow{"", "LeakyRelu", 3, kOpen, import_leaky_relu},
+    ImporterRow{"", "HardSigmoid", 3, kOpen, import_hard_sigmoid},
     ImporterRow{"", "HardSwish", 14, kOpen, import_hard_swish},
-    ImporterRow{"", "Clip", 1, 10, import_clip_attributes},
+    ImporterRow{"", "Clip", 3, 10, import_clip_attributes},
     ImporterRow{"", "Clip", 11, kOpen, import_clip},
-    ImporterRow{"", "Add", 1, kOpen, import_binary<BinaryFunction::add>},
-    ImporterRow{"", "Sub", 1, kOpen, import_binary<BinaryFunction::sub>},
-    ImporterRow{"", "Mul", 1, kOpen, import_binary<BinaryFunction::mul>},
-    ImporterRow{"", "Div", 1, kOpen, import_binary<BinaryFunction::div>},
-    ImporterRow{"", "Pow", 1, kOpen, import_pow},
-    ImporterRow{"", "Equal", 1, kOpen, import_binary<BinaryFunction::equal>},
-    ImporterRow{"", "Less", 1, kOpen, import_binary<BinaryFunction::less>},
+    ImporterRow{"", "Add", 3, kOpen, import_binary<BinaryFunction::add>},
+    ImporterRow{"", "Sub", 3, kOpen, import_binary<BinaryFunction::sub>},
+    ImporterRow{"", "Mul", 3, kOpen, import_binary<BinaryFunction::mul>},
+    ImporterRow{"", "Div", 3, kOpen, import_binary<BinaryFunction::div>},
+    ImporterRow{"", "Pow", 3, kOpen, import_pow},
+    ImporterRow{"", "Mod", 10, kOpen, import_mod},
+    ImporterRow{"", "Equal", 3, kOpen, import_binary<BinaryFunction::equal>},
+    ImporterRow{"", "Less", 3, kOpen, import_binary<BinaryFunction::less>},
     ImporterRow{"", "LessOrEqual", 12, kOpen, import_binary<BinaryFunction::less_equal>},
-    ImporterRow{"", "Greater", 1, kOpen, import_binary<BinaryFunction::greater>},
+    ImporterRow{"", "Greater", 3, kOpen, import_binary<BinaryFunction::greater>},
     ImporterRow{"", "GreaterOrEqual", 12, kOpen, import_binary<BinaryFunction::greater_equal>},
-    ImporterRow{"", "And", 1, kOpen, import_binary<BinaryFunction::logical_and>},
-    ImporterRow{"", "Or", 1, kOpen, import_binary<BinaryFunction::logical_or>},
-    ImporterRow{"", "Xor", 1, kOpen, import_xor},
-    ImporterRow{"", "PRelu", 1, kOpen, import_prelu},
-    ImporterRow{"", "Sum", 1, kOpen, import_chain<BinaryFunction::add>},
-    ImporterRow{"", "Max", 1, kOpen, import_chain<BinaryFunction::max>},
-    ImporterRow{"", "Min", 1, kOpen, import_chain<BinaryFunction::min>},
-    ImporterRow{"", "Mean", 1, kOpen, import_mean},
+    ImporterRow{"", "And", 3, kOpen, import_binary<BinaryFunction::logical_and>},
+    ImporterRow{"", "Or", 3, kOpen, import_binary<BinaryFunction::logical_or>},
+    ImporterRow{"", "Xor", 3, kOpen, import_xor},
+    ImporterRow{"", "PRelu", 3, kOpen, import_prelu},
+    ImporterRow{"", "Sum", 3, kOpen, import_chain<BinaryFunction::add>},
+    ImporterRow{"", "Max", 3, kOpen, import_chain<BinaryFunction::max>},
+    ImporterRow{"", "Min", 3, kOpen, import_chain<BinaryFunction::min>},
+    ImporterRow{"", "Mean", 3, kOpen, import_mean},
     ImporterRow{"", "Where", 9, kOpen, import_where},
 };
 

@@ -87,11 +87,11 @@ void import_softmax_of_matrix(NodeContext& node, bool log) {
 }
 
 constexpr std::array kRows = {
-    ImporterRow{"", "Gemm", 1, kOpen, import_gemm},
-    ImporterRow{"", "MatMul", 1, kOpen, import_mat_mul},
-    ImporterRow{"", "Softmax", 1, 12, [](NodeContext& node) { import_softmax_of_matrix(node, false); }},
+    ImporterRow{"", "Gemm", 3, kOpen, import_gemm},
+    ImporterRow{"", "MatMul", 3, kOpen, import_mat_mul},
+    ImporterRow{"", "Softmax", 3, 12, [](NodeContext& node) { import_softmax_of_matrix(node, false); }},
     ImporterRow{"", "Softmax", 13, kOpen, [](NodeContext& node) { import_softmax(node, false); }},
-    ImporterRow{"", "LogSoftmax", 1, 12, [](NodeContext& node) { import_softmax_of_matrix(node, true); }},
+    ImporterRow{"", "LogSoftmax", 3, 12, [](NodeContext& node) { import_softmax_of_matrix(node, true); }},
     ImporterRow{"", "LogSoftmax", 13, kOpen, [](NodeContext& node) { import_softmax(node, true); }},
 };
 

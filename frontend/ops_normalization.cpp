@@ -50,9 +50,9 @@ void import_lp_normalization(NodeContext& node) {
 }
 
 constexpr std::array kRows = {
-    ImporterRow{"", "BatchNormalization", 1, kOpen, import_batch_normalization},
-    ImporterRow{"", "LRN", 1, kOpen, import_lrn},
-    ImporterRow{"", "LpNormalization", 1, kOpen, import_lp_normalization},
+    ImporterRow{"", "BatchNormalization", 3, kOpen, import_batch_normalization},
+    ImporterRow{"", "LRN", 3, kOpen, import_lrn},
+    ImporterRow{"", "LpNormalization", 3, kOpen, import_lp_normalization},
 };
 
 }  // namespace

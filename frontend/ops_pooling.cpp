@@ -53,8 +53,8 @@ void import_global_average_pool(NodeContext& node) { import_global(node, ir::Red
 void import_global_max_pool(NodeContext& node) { import_global(node, ir::ReduceKind::max); }
 
 constexpr std::array kRows = {
-    ImporterRow{"", "MaxPool", 1, kOpen, import_max_pool},
-    ImporterRow{"", "AveragePool", 1, kOpen, import_average_pool},
+    ImporterRow{"", "MaxPool", 3, kOpen, import_max_pool},
+    ImporterRow{"", "AveragePool", 3, kOpen, import_average_pool},
     ImporterRow{"", "GlobalAveragePool", 1, kOpen, import_global_average_pool},
     ImporterRow{"", "GlobalMaxPool", 1, kOpen, import_global_max_pool},
 };

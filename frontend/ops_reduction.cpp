@@ -84,16 +84,16 @@ void import_reduce_log_sum_exp(NodeContext& node) {
 }
 
 constexpr std::array kRows = {
-    ImporterRow{"", "ReduceMean", 1, kOpen, import_reduce<ReduceKind::mean>},
-    ImporterRow{"", "ReduceSum", 1, kOpen, import_reduce<ReduceKind::sum>},
-    ImporterRow{"", "ReduceMax", 1, kOpen, import_reduce<ReduceKind::max>},
-    ImporterRow{"", "ReduceMin", 1, kOpen, import_reduce<ReduceKind::min>},
-    ImporterRow{"", "ReduceProd", 1, kOpen, import_reduce<ReduceKind::prod>},
-    ImporterRow{"", "ReduceL1", 1, kOpen, import_reduce_l1},
-    ImporterRow{"", "ReduceL2", 1, kOpen, import_reduce_l2},
-    ImporterRow{"", "ReduceSumSquare", 1, kOpen, import_reduce_sum_square},
-    ImporterRow{"", "ReduceLogSum", 1, kOpen, import_reduce_log_sum},
-    ImporterRow{"", "ReduceLogSumExp", 1, kOpen, import_reduce_log_sum_exp},
+    ImporterRow{"", "ReduceMean", 3, kOpen, import_reduce<ReduceKind::mean>},
+    ImporterRow{"", "ReduceSum", 3, kOpen, import_reduce<ReduceKind::sum>},
+    ImporterRow{"", "ReduceMax", 3, kOpen, import_reduce<ReduceKind::max>},
+    ImporterRow{"", "ReduceMin", 3, kOpen, import_reduce<ReduceKind::min>},
+    ImporterRow{"", "ReduceProd", 3, kOpen, import_reduce<ReduceKind::prod>},
+    ImporterRow{"", "ReduceL1", 3, kOpen, import_reduce_l1},
+    ImporterRow{"", "ReduceL2", 3, kOpen, import_reduce_l2},
+    ImporterRow{"", "ReduceSumSquare", 3, kOpen, import_reduce_sum_square},
+    ImporterRow{"", "ReduceLogSum", 3, kOpen, import_reduce_log_sum},
+    ImporterRow{"", "ReduceLogSumExp", 3, kOpen, import_reduce_log_sum_exp},
 };
 
 }  // namespace

@@ -114,7 +114,7 @@ void import_upsample_attribute(NodeContext& node) {
 void import_upsample(NodeContext& node) { resize_by_scales(node, node.numbers(1, "scales")); }
 
 constexpr std::array kRows = {
-    ImporterRow{"", "Upsample", 1, 6, import_upsample_sides},
+    ImporterRow{"", "Upsample", 3, 6, import_upsample_sides},
     ImporterRow{"", "Upsample", 7, 8, import_upsample_attribute},
     ImporterRow{"", "Upsample", 9, 9, import_upsample},
     ImporterRow{"", "Resize", 10, 10, import_upsample},

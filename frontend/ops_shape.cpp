@@ -94,15 +94,16 @@ void import_transpose(NodeContext& node) {
 
 void import_concat(NodeContext& node) {
   require(node.input_count() > 0, "has no inputs");
-  const std::int64_t axis = node.opset() < 4 ? node.attributes().integer_or("axis", 1)
-                                             : node.attributes().required_integer("axis");
+  const Attributes& attributes = node.attributes();
+  const std::int64_t axis = node.opset() < 4 ? attributes.integer_or("axis", 1) : attributes.required_integer("axis");
   std::vector<ir::ValueId> inputs = node.inputs();
   const bool mixed = std::ranges::any_of(
       inputs, [&](ir::ValueId value) { return node.type(value).dtype != node.type(inputs[0]).dtype; });
   if (mixed && node.has_quantized()) {
     for (ir::ValueId& value : inputs) value = node.cast(value, ir::DataType::f32);
   }
-  node.result(ir::Concat{.axis = node.axis(axis, node.rank(inputs[0]))}, std::move(inputs));
+  const ir::Concat concat{.axis = node.axis(axis, node.rank(inputs[0]))};
+  node.result(concat, std::move(inputs));
 }
 
 void import_expand(NodeContext& node) {
@@ -183,17 +184,17 @@ void import_size(NodeContext& node) {
 }
 
 constexpr std::array kRows = {
-    ImporterRow{"", "Reshape", 1, kOpen, import_reshape},
-    ImporterRow{"", "Flatten", 1, kOpen, import_flatten},
-    ImporterRow{"", "Squeeze", 1, kOpen, import_squeeze},
-    ImporterRow{"", "Unsqueeze", 1, kOpen, import_unsqueeze},
+    ImporterRow{"", "Reshape", 3, kOpen, import_reshape},
+    ImporterRow{"", "Flatten", 3, kOpen, import_flatten},
+    ImporterRow{"", "Squeeze", 3, kOpen, import_squeeze},
+    ImporterRow{"", "Unsqueeze", 3, kOpen, import_unsqueeze},
     ImporterRow{"", "Transpose", 1, kOpen, import_transpose},
-    ImporterRow{"", "Concat", 1, kOpen, import_concat},
+    ImporterRow{"", "Concat", 3, kOpen, import_concat},
     ImporterRow{"", "Expand", 8, kOpen, import_expand},
     ImporterRow{"", "Tile", 6, kOpen, import_tile},
-    ImporterRow{"", "Identity", 1, kOpen, import_identity},
-    ImporterRow{"", "Dropout", 1, kOpen, import_dropout},
-    ImporterRow{"", "Cast", 1, 5, import_cast_by_name},
+    ImporterRow{"", "Identity", 3, kOpen, import_identity},
+    ImporterRow{"", "Dropout", 3, kOpen, import_dropout},
+    ImporterRow{"", "Cast", 3, 5, import_cast_by_name},
     ImporterRow{"", "Cast", 6, kOpen, import_cast},
     ImporterRow{"", "CastLike", 15, kOpen, import_cast_like},
     ImporterRow{"", "Shape", 1, kOpen, import_shape},

@@ -193,11 +193,11 @@ void import_pad(NodeContext& node) {
 }
 
 constexpr std::array kRows = {
-    ImporterRow{"", "Slice", 1, 9, import_slice_attributes},
+    ImporterRow{"", "Slice", 3, 9, import_slice_attributes},
     ImporterRow{"", "Slice", 10, kOpen, import_slice},
-    ImporterRow{"", "Split", 1, kOpen, import_split},
-    ImporterRow{"", "Gather", 1, kOpen, import_gather},
-    ImporterRow{"", "Pad", 1, kOpen, import_pad},
+    ImporterRow{"", "Split", 3, kOpen, import_split},
+    ImporterRow{"", "Gather", 3, kOpen, import_gather},
+    ImporterRow{"", "Pad", 3, kOpen, import_pad},
 };
 
 }  // namespace
