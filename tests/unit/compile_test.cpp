@@ -1,0 +1,134 @@
+#include "backend/compile.h"
+
+#include <cstring>
+
+#include "backend/algorithms.h"
+#include "backend/layout.h"
+#include "backend/onednn/compat.h"
+#include "backend/storage.h"
+#include "backend/weights.h"
+#include "tests/unit/lower_support.h"
+
+namespace deeper::backend::test {
+namespace {
+
+constexpr std::string_view kInception = R"(graph "module" {
+  input %x: f32[1,3,18,18]
+  const %w: f32[32,3,3,3] = seed(1)
+  const %a1: f32[16,32,1,1] = seed(2)
+  const %b1: f32[24,32,1,1] = seed(3)
+  const %b2: f32[32,24,3,3] = seed(4)
+  const %p1: f32[16,32,1,1] = seed(5)
+  const %f: f32[10,64] = seed(6)
+  buffer $cat[64]
+  %s: f32[1,32,9,9] = Conv(%x, %w) {strides=[2,2], pads=[0,0,1,1], activation=relu}
+  %a: f32[1,16,9,9] in $cat[0] = Conv(%s, %a1) {activation=relu}
+  %b: f32[1,24,9,9] = Conv(%s, %b1) {activation=relu}
+  %c: f32[1,32,9,9] in $cat[16] = Conv(%b, %b2) {pads=[1,1,1,1], activation=relu}
+  %p: f32[1,32,9,9] = Pool(%s) {kernel=[3,3], pads=[1,1,1,1]}
+  %q: f32[1,16,9,9] in $cat[48] = Conv(%p, %p1) {activation=relu}
+  %y: f32[1,64,9,9] in $cat[0] = Concat(%a, %c, %q) {axis=1}
+  %g: f32[1,64,1,1] = Reduce(%y) {kind=mean, axes=[2,3]}
+  %r: f32[1,64] = Reshape(%g) {shape=[1,64]}
+  %z: f32[1,10] = MatMul(%r, %f) {transpose_b=true}
+  output "z" = %z
+})";
+
+TEST(Compile, ConcatOnSlotsCostsNoStep) {
+  const runtime::Plan plan = expect_right(ir::parse(kInception), 1);
+  for (const runtime::Step& step : plan.steps) EXPECT_NE(step.name.substr(0, 2), "y ") << dump_plan(plan);
+}
+
+TEST(Compile, IsDeterministic) {
+  const ir::Graph graph = ir::parse(kInception);
+  const runtime::Plan a = compile_for(graph, 2);
+  const runtime::Plan b = compile_for(graph, 2);
+  EXPECT_EQ(dump_plan(a), dump_plan(b));
+  const auto bytes = a.weights->bytes();
+  ASSERT_EQ(bytes.size(), b.weights->bytes().size());
+  EXPECT_EQ(std::memcmp(bytes.data(), b.weights->bytes().data(), bytes.size()), 0);
+}
+
+bool overlap(const runtime::Operand& a, const runtime::Operand& b) {
+  return a.space == runtime::Space::arena && b.space == runtime::Space::arena && a.offset < b.offset + b.bytes &&
+         b.offset < a.offset + a.bytes;
+}
+
+TEST(Compile, ScratchOverlapsNoOperand) {
+  const runtime::Plan plan = compile_for(ir::parse(kInception), 2);
+  for (const runtime::Step& step : plan.steps) {
+    EXPECT_FALSE(overlap(step.scratch, step.result)) << step.name;
+    for (const runtime::Operand& operand : step.operands) EXPECT_FALSE(overlap(step.scratch, operand)) << step.name;
+  }
+}
+
+TEST(Compile, EverythingLiesInsideItsSpace) {
+  const runtime::Plan plan = compile_for(ir::parse(kInception), 1);
+  for (const runtime::Step& step : plan.steps) {
+    EXPECT_LE(step.result.offset + (step.result.space == runtime::Space::arena ? step.result.bytes : 0),
+              plan.arena_bytes);
+    for (const runtime::Operand& operand : step.operands) {
+      if (operand.space != runtime::Space::weights) continue;
+      EXPECT_EQ(operand.offset % 64, 0U);
+      EXPECT_LE(operand.offset + operand.bytes, plan.weights->bytes().size());
+    }
+  }
+}
+
+TEST(Compile, ChoosesTheAlgorithmByShape) {
+  const Target target;
+  const CompileOptions onednn{.kernels = Kernels::onednn, .tune = Tune::off, .force = ""};
+  ConvProblem problem{.in_channels = 64,
+                      .in_height = 17,
+                      .in_width = 17,
+                      .in_pixel_stride = 64,
+                      .out_channels = 96,
+                      .out_height = 17,
+                      .out_width = 17,
+                      .out_pixel_stride = 96,
+                      .op = {}};
+  EXPECT_EQ(choose_algorithm(problem, target, onednn, "").name, "onednn");
+  problem.out_pixel_stride = 288;
+  const std::string_view for_slices = onednn::convolutions_take_slices() ? "onednn" : "onednn.matmul";
+  EXPECT_EQ(choose_algorithm(problem, target, onednn, "").name, for_slices);
+  EXPECT_EQ(choose_algorithm(problem, target, onednn, "onednn").name, "onednn");
+  problem.kernel = {3, 3};
+  EXPECT_EQ(choose_algorithm(problem, target, onednn, "").name, "onednn");
+  EXPECT_EQ(choose_algorithm(problem, target, onednn, "onednn.matmul").name, "onednn");
+}
+
+TEST(WeightsBuilder, KeepsEqualBlocksOnce) {
+  WeightsBuilder builder;
+  const std::vector<std::byte> a(100, std::byte{1});
+  const std::vector<std::byte> b(100, std::byte{2});
+  EXPECT_EQ(builder.add(a), 0U);
+  EXPECT_EQ(builder.add(b), 128U);
+  EXPECT_EQ(builder.add(a), 0U);
+  const auto weights = builder.finish();
+  ASSERT_EQ(weights->bytes().size(), 256U);
+  EXPECT_EQ(weights->bytes()[0], std::byte{1});
+  EXPECT_EQ(weights->bytes()[128], std::byte{2});
+  EXPECT_EQ(weights->bytes()[228], std::byte{0});
+}
+
+TEST(Layout, ReshapesWithoutMovingWhereItCan) {
+  const ir::Shape image{1, 64, 1, 1};
+  EXPECT_EQ(reshaped_strides(image, layout_strides(image), {1, 64}), (ir::Shape{64, 1}));
+  const ir::Shape wide{1, 4, 2, 2};
+  EXPECT_FALSE(reshaped_strides(wide, layout_strides(wide), {1, 16}));
+  EXPECT_EQ(reshaped_strides({2, 12}, {12, 1}, {2, 3, 4}), (ir::Shape{12, 4, 1}));
+  EXPECT_EQ(reshaped_strides({2, 3, 4}, {24, 4, 1}, {2, 12}), (ir::Shape{24, 1}));
+  EXPECT_FALSE(reshaped_strides({2, 3, 4}, {24, 4, 1}, {24}));
+  EXPECT_EQ(reshaped_strides({1, 1}, {1, 1}, {}), ir::Shape{});
+}
+
+TEST(Layout, TellsChannelSlices) {
+  EXPECT_EQ(pixel_stride({1, 8, 5, 5}, image_strides({1, 8, 5, 5}, 24)), 24);
+  EXPECT_EQ(pixel_stride({1, 8, 5, 5}, ir::row_major_strides({1, 8, 5, 5})), std::nullopt);
+  EXPECT_EQ(pixel_stride({1, 8, 1, 1}, ir::row_major_strides({1, 8, 1, 1})), 8);
+  EXPECT_EQ(pixel_stride({3, 7}, {7, 1}), 0);
+  EXPECT_EQ(pixel_stride({3, 7}, {1, 3}), std::nullopt);
+}
+
+}  // namespace
+}  // namespace deeper::backend::test
