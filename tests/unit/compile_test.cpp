@@ -28,7 +28,7 @@ constexpr std::string_view kInception = R"(graph "module" {
   %p: f32[1,32,9,9] = Pool(%s) {kernel=[3,3], pads=[1,1,1,1]}
   %q: f32[1,16,9,9] in $cat[48] = Conv(%p, %p1) {activation=relu}
   %y: f32[1,64,9,9] in $cat[0] = Concat(%a, %c, %q) {axis=1}
-  %g: f32[1,64,1,1] = Reduce(%y) {kind=mean, axes=[2,3]}
+  %g: f32[1,64,1,1] = Pool(%y) {kind=average, kernel=[9,9]}
   %r: f32[1,64] = Reshape(%g) {shape=[1,64]}
   %z: f32[1,10] = MatMul(%r, %f) {transpose_b=true}
   output "z" = %z
