@@ -8,6 +8,16 @@ namespace {
 
 constexpr auto kRows = std::to_array<runtime::KernelRow>({
     {"native.copy", native::prepare_copy},
+    {"native.pool", native::prepare_pool},
+    {"native.reduce", native::prepare_reduce},
+    {"native.lrn", native::prepare_lrn},
+    {"native.softmax", native::prepare_softmax},
+    {"native.unary", native::prepare_unary},
+    {"native.binary", native::prepare_binary},
+    {"native.pad", native::prepare_pad},
+    {"native.resize", native::prepare_resize},
+    {"native.gather", native::prepare_gather},
+    {"native.where", native::prepare_where},
 });
 
 }  // namespace

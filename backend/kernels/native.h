@@ -16,7 +16,8 @@
 //   native.lrn      Lrn
 //   native.softmax  Softmax
 //   native.unary    Unary, Cast
-//   native.binary   Binary; tuning = {1} where the operands are of an integer type (div, mod and pow differ)
+//   native.binary   Binary; tuning[0], where there is one, is the number of the operands' ir::DataType
+//                   (f32 otherwise): integers divide towards zero and wrap
 //   native.pad      Pad
 //   native.resize   Resize
 //   native.gather   Gather (indices outside the axis read its nearest end)

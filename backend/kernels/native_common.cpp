@@ -62,6 +62,8 @@ void require_inferred(const runtime::Step& step) {
                              : ir::ValueId{});
   }
   require(ir::infer(step.op, graph, inputs).shape == step.result.shape, "the result's shape does not fit the op");
+  const auto count = static_cast<std::uint64_t>(ir::element_count(step.result.shape));
+  require(count <= step.result.bytes / sizeof(float), "the result's elements overlap");
 }
 
 Range share(std::int64_t count, std::int64_t grain, runtime::Team team) {

@@ -2,6 +2,8 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
+#include <utility>
 
 #include "ir/ops.h"
 #include "runtime/kernel.h"
@@ -25,7 +27,8 @@ Layout layout_of(const runtime::Operand& operand);
 // The layout read as a larger shape, numpy-wise. Throws ModelError where it does not broadcast.
 Layout broadcast_to(const Layout& layout, const ir::Shape& shape);
 
-// Throws ModelError unless the shapes of the step's operands and result fit its op (ir::infer).
+// Throws ModelError unless the shapes of the step's operands and result fit its op (ir::infer) and the result has room
+// for every element.
 void require_inferred(const runtime::Step& step);
 
 // Throws ModelError.
@@ -111,7 +114,21 @@ inline const float* input(runtime::Addresses addresses, std::size_t i) {
 }
 inline float* output(runtime::Addresses addresses, std::size_t i) { return reinterpret_cast<float*>(addresses[i]); }
 
+inline runtime::Executable team_kernel(runtime::Executable::Run run, std::shared_ptr<const void> state) {
+  return {.run = run, .state = std::move(state), .is_team_kernel = true};
+}
+
 // One row each; see native.h.
 runtime::Executable prepare_copy(const runtime::Step& step, int threads);
+runtime::Executable prepare_unary(const runtime::Step& step, int threads);
+runtime::Executable prepare_binary(const runtime::Step& step, int threads);
+runtime::Executable prepare_where(const runtime::Step& step, int threads);
+runtime::Executable prepare_pool(const runtime::Step& step, int threads);
+runtime::Executable prepare_reduce(const runtime::Step& step, int threads);
+runtime::Executable prepare_lrn(const runtime::Step& step, int threads);
+runtime::Executable prepare_softmax(const runtime::Step& step, int threads);
+runtime::Executable prepare_pad(const runtime::Step& step, int threads);
+runtime::Executable prepare_resize(const runtime::Step& step, int threads);
+runtime::Executable prepare_gather(const runtime::Step& step, int threads);
 
 }  // namespace deeper::backend::native

@@ -298,7 +298,7 @@ runtime::Executable prepare_copy(const runtime::Step& step, int) {
   } else {
     add_pieces(op_as<ir::Concat>(step), step, *state);
   }
-  return {.run = run_copy, .state = std::move(state), .is_team_kernel = true};
+  return team_kernel(run_copy, std::move(state));
 }
 
 }  // namespace deeper::backend::native

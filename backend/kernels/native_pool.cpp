@@ -1,0 +1,224 @@
+// Max and average pooling. Windows are clipped to the input beforehand; where channels are contiguous in operand and
+// result (NHWC and its slices) every window is a loop over vectors of channels.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backend/kernels/native_pool.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+// Behind foreach_target.h.
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <vector>
+
+#include "backend/kernels/native_common.h"
+#include "backend/kernels/native_vector-inl.h"
+
+#ifndef DEEPER_NATIVE_POOL_STATE
+#define DEEPER_NATIVE_POOL_STATE
+namespace deeper::backend::native {
+// The taps of a window along one axis that read the input.
+struct Taps {
+  std::int64_t first = 0;     // offset of the first
+  std::int64_t count = 0;     // how many
+  std::int64_t declared = 0;  // with those in declared padding
+};
+struct PoolState {
+  bool is_max = false;
+  bool count_padding = false;
+  std::int64_t images = 0;
+  std::int64_t channels = 0;
+  std::int64_t x_image = 0, x_channel = 0;  // strides
+  std::int64_t y_image = 0, y_channel = 0, y_row = 0, y_column = 0;
+  std::int64_t row_step = 0, column_step = 0;  // from tap to tap
+  std::vector<Taps> rows;
+  std::vector<Taps> columns;
+};
+}  // namespace deeper::backend::native
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace deeper::backend::native::HWY_NAMESPACE {
+
+struct Largest {
+  static HWY_INLINE Vector start() { return hn::Set(Tag(), -std::numeric_limits<float>::infinity()); }
+  static HWY_INLINE Vector join(Vector sum, Vector x) { return hn::Max(sum, x); }
+};
+struct Total {
+  static HWY_INLINE Vector start() { return hn::Zero(Tag()); }
+  static HWY_INLINE Vector join(Vector sum, Vector x) { return hn::Add(sum, x); }
+};
+
+// One window.
+struct Window {
+  const float* x;
+  std::int64_t rows;
+  std::int64_t columns;
+  std::int64_t row_step;
+  std::int64_t column_step;
+};
+
+// Four vectors of channels.
+template <typename Kind>
+HWY_INLINE void pool_four(const Window& window, Vector scale, float* y) {
+  const Tag d;
+  const std::size_t lanes = hn::Lanes(d);
+  Vector a = Kind::start();
+  Vector b = a;
+  Vector c = a;
+  Vector e = a;
+  for (std::int64_t h = 0; h < window.rows; ++h) {
+    const float* x = window.x + h * window.row_step;
+    for (std::int64_t w = 0; w < window.columns; ++w, x += window.column_step) {
+      a = Kind::join(a, hn::LoadU(d, x));
+      b = Kind::join(b, hn::LoadU(d, x + lanes));
+      c = Kind::join(c, hn::LoadU(d, x + 2 * lanes));
+      e = Kind::join(e, hn::LoadU(d, x + 3 * lanes));
+    }
+  }
+  hn::StoreU(hn::Mul(a, scale), d, y);
+  hn::StoreU(hn::Mul(b, scale), d, y + lanes);
+  hn::StoreU(hn::Mul(c, scale), d, y + 2 * lanes);
+  hn::StoreU(hn::Mul(e, scale), d, y + 3 * lanes);
+}
+
+// One vector of channels, or `some` of it.
+template <typename Kind, bool kSome>
+HWY_INLINE void pool_one(const Window& window, Vector scale, float* y, std::int64_t some) {
+  const Tag d;
+  Vector sum = Kind::start();
+  for (std::int64_t h = 0; h < window.rows; ++h) {
+    const float* x = window.x + h * window.row_step;
+    for (std::int64_t w = 0; w < window.columns; ++w, x += window.column_step) {
+      sum = Kind::join(sum, kSome ? load_some(x, some) : hn::LoadU(d, x));
+    }
+  }
+  sum = hn::Mul(sum, scale);
+  if (kSome) {
+    store_some(sum, y, some);
+  } else {
+    hn::StoreU(sum, d, y);
+  }
+}
+
+template <typename Kind>
+void pool_channels(Window window, float scale, float* y, std::int64_t channels) {
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(Tag()));
+  const Vector factor = hn::Set(Tag(), scale);
+  const float* const x = window.x;
+  std::int64_t c = 0;
+  for (; c + 4 * lanes <= channels; c += 4 * lanes) {
+    window.x = x + c;
+    pool_four<Kind>(window, factor, y + c);
+  }
+  for (; c + lanes <= channels; c += lanes) {
+    window.x = x + c;
+    pool_one<Kind, false>(window, factor, y + c, 0);
+  }
+  window.x = x + c;
+  if (c < channels) pool_one<Kind, true>(window, factor, y + c, channels - c);
+}
+
+// Any layout, a channel at a time.
+template <bool kMax>
+void pool_strided(const Window& window, float scale, const PoolState& state, float* y) {
+  for (std::int64_t channel = 0; channel < state.channels; ++channel) {
+    float sum = kMax ? -std::numeric_limits<float>::infinity() : 0;
+    for (std::int64_t h = 0; h < window.rows; ++h) {
+      const float* x = window.x + channel * state.x_channel + h * window.row_step;
+      for (std::int64_t w = 0; w < window.columns; ++w, x += window.column_step) {
+        sum = kMax ? (*x > sum ? *x : sum) : sum + *x;
+      }
+    }
+    y[channel * state.y_channel] = sum * scale;
+  }
+}
+
+float scale_of(const PoolState& state, const Taps& row, const Taps& column) {
+  if (state.is_max) return 1;
+  const std::int64_t count = state.count_padding ? row.declared * column.declared : row.count * column.count;
+  return count == 0 ? 0 : 1.0F / static_cast<float>(count);
+}
+
+void pool(const PoolState& state, runtime::Addresses addresses, runtime::Team team) {
+  const auto width = static_cast<std::int64_t>(state.columns.size());
+  const auto height = static_cast<std::int64_t>(state.rows.size());
+  const bool contiguous = state.x_channel == 1 && state.y_channel == 1;
+  const Range range = share(state.images * height * width, 4, team);
+  for (std::int64_t pixel = range.begin; pixel < range.end; ++pixel) {
+    const std::int64_t column = pixel % width;
+    const std::int64_t row = pixel / width % height;
+    const std::int64_t image = pixel / width / height;
+    const Taps& rows = state.rows[static_cast<std::size_t>(row)];
+    const Taps& columns = state.columns[static_cast<std::size_t>(column)];
+    const float* x = input(addresses, 0) + image * state.x_image + rows.first + columns.first;
+    float* y = output(addresses, 1) + image * state.y_image + row * state.y_row + column * state.y_column;
+    const Window window{x, rows.count, columns.count, state.row_step, state.column_step};
+    const float scale = scale_of(state, rows, columns);
+    if (contiguous) {
+      (state.is_max ? pool_channels<Largest> : pool_channels<Total>)(window, scale, y, state.channels);
+    } else {
+      (state.is_max ? pool_strided<true> : pool_strided<false>)(window, scale, state, y);
+    }
+  }
+}
+
+}  // namespace deeper::backend::native::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace deeper::backend::native {
+namespace {
+
+HWY_EXPORT(pool);
+
+void run_pool(const void* state, runtime::Addresses addresses, runtime::Team team) noexcept {
+  HWY_DYNAMIC_DISPATCH(pool)(*static_cast<const PoolState*>(state), addresses, team);
+}
+
+// Number of k in [0, most) with start + k * step < end.
+std::int64_t count_below(std::int64_t start, std::int64_t step, std::int64_t end, std::int64_t most) {
+  return std::clamp<std::int64_t>((end - start + step - 1) / step, 0, most);
+}
+
+std::vector<Taps> taps_along(const ir::Pool& op, std::size_t axis, std::int64_t input, std::int64_t result,
+                             std::int64_t stride) {
+  const std::int64_t step = op.dilations[axis];
+  std::vector<Taps> all;
+  for (std::int64_t i = 0; i < result; ++i) {
+    const std::int64_t start = i * op.strides[axis] - op.pads[axis];
+    const std::int64_t outside = start < 0 ? count_below(start, step, 0, op.kernel[axis]) : 0;
+    const std::int64_t end = start < input ? count_below(start, step, input, op.kernel[axis]) : 0;
+    const std::int64_t declared = count_below(start, step, input + op.pads[axis + 2], op.kernel[axis]);
+    all.push_back({end > outside ? (start + outside * step) * stride : 0, std::max<std::int64_t>(0, end - outside),
+                   start < input + op.pads[axis + 2] ? declared : 0});
+  }
+  return all;
+}
+
+}  // namespace
+
+runtime::Executable prepare_pool(const runtime::Step& step, int) {
+  require_inferred(step);
+  const auto& op = op_as<ir::Pool>(step);
+  const Layout x = layout_of(operand_at(step, 0));
+  const Layout y = layout_of(step.result);
+  auto state = std::make_shared<PoolState>();
+  state->is_max = op.kind == ir::PoolKind::max;
+  state->count_padding = op.count_include_pad;
+  state->images = y.shape[0];
+  state->channels = y.shape[1];
+  state->x_image = x.strides[0];
+  state->x_channel = x.shape[1] == 1 ? 1 : x.strides[1];
+  state->y_image = y.strides[0];
+  state->y_channel = y.shape[1] == 1 ? 1 : y.strides[1];
+  state->y_row = y.strides[2];
+  state->y_column = y.strides[3];
+  state->row_step = x.strides[2] * op.dilations[0];
+  state->column_step = x.strides[3] * op.dilations[1];
+  state->rows = taps_along(op, 0, x.shape[2], y.shape[2], x.strides[2]);
+  state->columns = taps_along(op, 1, x.shape[3], y.shape[3], x.strides[3]);
+  return team_kernel(run_pool, std::move(state));
+}
+
+}  // namespace deeper::backend::native
+#endif
