@@ -35,6 +35,9 @@ std::vector<Array> evaluate(const Graph& graph, std::span<const Array> inputs);
 // One op on arrays (absent operands: an empty pointer). `result` is the type infer gave.
 Array evaluate_op(const Op& op, std::span<const Array* const> inputs, const Type& result);
 
+// Elements beyond which fold_constants leaves a value to run time.
+inline constexpr std::int64_t kFoldCap = std::int64_t{64} << 20;
+
 // The value as a constant, evaluating the nodes it depends on; nothing where it depends on a graph input, or where a
 // value on the way has more than `element_cap` elements.
 std::optional<Tensor> evaluate_constant(const Graph& graph, ValueId value, std::int64_t element_cap);

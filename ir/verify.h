@@ -19,7 +19,9 @@ enum class Form : std::uint8_t { imported, optimized };
 //     a piece of the same one.
 // optimized, also:
 //  9. Every node is needed by an output.
-// 10. No Identity is left, and no node whose operands are all constants, unless folding it would pass the size cap.
+// 10. No Identity is left, and no node whose operands are all constants, unless it or one of them has more than
+// kFoldCap
+//     elements.
 void verify(const Graph& graph, Form form);
 
 }  // namespace deeper::ir

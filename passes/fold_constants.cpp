@@ -5,7 +5,7 @@
 //   %t: f32[1,2] = Transpose(%c) {perm=[1,0]} "t" from "t"     ->    %y: f32[3,2] = Binary(%x, %t) "y" from "y", "t"
 //   %y: f32[3,2] = Binary(%x, %t) "y" from "y"
 //
-// Exact: always, to the rounding of the result's type. Results of more than kElementCap elements are left to run time.
+// Exact: always, to the rounding of the result's type. Results of more than ir::kFoldCap elements are left to run time.
 #include <algorithm>
 
 #include "ir/evaluate.h"
@@ -13,8 +13,6 @@
 
 namespace deeper::passes {
 namespace {
-
-constexpr std::int64_t kElementCap = std::int64_t{64} << 20;
 
 bool reads_only_constants(const ir::Graph& graph, const ir::Node& node) {
   return std::ranges::all_of(node.inputs, [&](ir::ValueId id) { return !id.valid() || graph.constant(id); });
@@ -28,7 +26,7 @@ bool fold_constants(ir::Graph& graph) {
   for (const ir::NodeId id : order) {
     if (!reads_only_constants(graph, graph.node(id))) continue;
     const ir::ValueId output = graph.node(id).output;
-    std::optional<ir::Tensor> folded = ir::evaluate_constant(graph, output, kElementCap);
+    std::optional<ir::Tensor> folded = ir::evaluate_constant(graph, output, ir::kFoldCap);
     if (!folded) continue;
     for (const ir::NodeId user : graph.users(output)) graph.add_origins(user, graph.node(id).origins);
     graph.become_constant(id, std::move(*folded));
