@@ -16,14 +16,14 @@
 namespace deeper::frontend::zoo {
 namespace {
 
-// How much of a channel's mean its normalisation takes away. All of it, as after training, would make a deep random
-// network chaotic: rounding errors would grow from layer to layer.
-constexpr double kCentring = 0.0;
-// Deviation, before normalisation, of what statistics and biases add at random.
-constexpr double kOffset = 0.25;
+// Deviation of what statistics and biases add at random, beside a signal of one. Statistics that centred every channel,
+// as training's do, would make a deep random network chaotic: rounding errors would grow from layer to layer.
+constexpr double kOffset = 0.08;
 // What a picture's pixels are expected to be: between values in [-1, 1] and values normalised to variance one.
 constexpr Moments kPixels{0.0, 0.5};
-constexpr double kLogitDeviation = 1.7;
+// What a layer's sums are drawn to be, before its Relu.
+constexpr Moments kSums{0.0, 1.0};
+constexpr double kLogitDeviation = 2.5;
 
 std::vector<std::int64_t> list(std::span<const std::int64_t> numbers) { return {numbers.begin(), numbers.end()}; }
 
@@ -91,43 +91,18 @@ struct Network::Writer {
 
 namespace {
 
-// Weights [outputs, inputs of one group, cells] and what they make of their input, channel by channel.
-struct Filters {
-  std::vector<float> weights;
-  ChannelMoments moments;
-};
-
-Filters draw_filters(Random random, const ChannelMoments& inputs, std::int64_t outputs, std::int64_t groups,
-                     std::int64_t cells, double deviation) {
-  const std::int64_t depth = std::ssize(inputs) / groups;
-  const double fan_in = static_cast<double>(depth * cells);
-  const double scale = deviation / std::sqrt(fan_in * mean_second_moment(inputs));
-  Filters filters;
-  filters.weights.reserve(static_cast<std::size_t>(outputs * depth * cells));
-  for (std::int64_t output = 0; output < outputs; ++output) {
-    Moments sum;
-    const std::int64_t first = output / (outputs / groups) * depth;
-    for (std::int64_t channel = first; channel < first + depth; ++channel) {
-      const Moments& input = inputs[static_cast<std::size_t>(channel)];
-      for (std::int64_t cell = 0; cell < cells; ++cell) {
-        const float weight = static_cast<float>(scale * random.normal());
-        filters.weights.push_back(weight);
-        sum.mean += input.mean * weight;
-        sum.variance += input.variance * weight * weight;
-      }
-    }
-    filters.moments.push_back(sum);
-  }
-  return filters;
+// Weights of `outputs` sums over `fan_in` numbers of the given moments: the sums have that deviation.
+std::vector<float> draw_weights(Random random, std::int64_t outputs, std::int64_t fan_in, const Moments& input,
+                                double deviation) {
+  const double scale = deviation / std::sqrt(static_cast<double>(fan_in) * input.second);
+  std::vector<float> weights(static_cast<std::size_t>(outputs * fan_in));
+  for (float& weight : weights) weight = static_cast<float>(scale * random.normal());
+  return weights;
 }
 
-// A bias that takes part of the mean away; adjusts the moments.
-std::vector<float> draw_bias(Random random, ChannelMoments& moments) {
-  std::vector<float> bias;
-  for (Moments& channel : moments) {
-    bias.push_back(static_cast<float>(kOffset * random.normal() - kCentring * channel.mean));
-    channel.mean += bias.back();
-  }
+std::vector<float> draw_bias(Random random, std::int64_t outputs) {
+  std::vector<float> bias(static_cast<std::size_t>(outputs));
+  for (float& value : bias) value = static_cast<float>(kOffset * random.normal());
   return bias;
 }
 
@@ -160,7 +135,7 @@ Network::~Network() = default;
 
 FeatureMap Network::input(std::int64_t size) {
   Writer::port(*writer_->graph().add_input(), "input", {3, size, size});
-  return {"input", 3, size, size, ChannelMoments(3, kPixels)};
+  return {"input", 3, size, size, kPixels};
 }
 
 FeatureMap Network::conv(const std::string& name, const FeatureMap& x, std::int64_t channels, const Window& window,
@@ -172,14 +147,12 @@ FeatureMap Network::conv(const std::string& name, const FeatureMap& x, std::int6
 FeatureMap Network::linear_conv(const std::string& name, const FeatureMap& x, std::int64_t channels,
                                 const Window& window, std::int64_t groups, bool has_bias) {
   const auto [height, width] = extents(name, x, window, false);
-  const std::int64_t cells = window.kernel[0] * window.kernel[1];
-  Filters filters = draw_filters(writer_->random(), x.moments, channels, groups, cells, 1.0);
-  std::vector<std::string> inputs{
-      x.value, writer_->tensor(name + "/weights", {channels, x.channels / groups, window.kernel[0], window.kernel[1]},
-                               filters.weights)};
+  const ir::Shape shape{channels, x.channels / groups, window.kernel[0], window.kernel[1]};
+  const std::vector<float> weights =
+      draw_weights(writer_->random(), channels, shape[1] * shape[2] * shape[3], x.moments, 1.0);
+  std::vector<std::string> inputs{x.value, writer_->tensor(name + "/weights", shape, weights)};
   if (has_bias) {
-    const std::vector<float> bias = draw_bias(writer_->random(), filters.moments);
-    inputs.push_back(writer_->tensor(name + "/bias", {channels}, bias));
+    inputs.push_back(writer_->tensor(name + "/bias", {channels}, draw_bias(writer_->random(), channels)));
   }
   onnx::NodeProto& node = writer_->node("Conv", name, inputs);
   Writer::attribute(node, "kernel_shape", list(window.kernel));
@@ -187,22 +160,17 @@ FeatureMap Network::linear_conv(const std::string& name, const FeatureMap& x, st
   Writer::attribute(node, "pads", list(window.pads));
   Writer::attribute(node, "dilations", {1, 1});
   Writer::attribute(node, "group", groups);
-  return {name, channels, height, width, std::move(filters.moments)};
+  return {name, channels, height, width, kSums};
 }
 
 FeatureMap Network::batch_norm(const std::string& name, const FeatureMap& x) {
   Random random = writer_->random();
   std::vector<float> gamma, beta, mean, variance;
-  FeatureMap result{name, x.channels, x.height, x.width, {}};
-  for (const Moments& channel : x.moments) {
-    const double deviation = std::sqrt(channel.variance);
-    mean.push_back(static_cast<float>(kCentring * channel.mean + kOffset * deviation * random.normal()));
-    const double rest = channel.mean - mean.back();
-    variance.push_back(static_cast<float>((channel.variance + rest * rest) * random.uniform(0.8, 1.25)));
+  for (std::int64_t channel = 0; channel < x.channels; ++channel) {
     gamma.push_back(static_cast<float>(random.uniform(0.8, 1.2)));
     beta.push_back(static_cast<float>(kOffset * random.normal()));
-    const double scale = gamma.back() / std::sqrt(variance.back() + static_cast<double>(epsilon_.value_or(1e-3F)));
-    result.moments.push_back({rest * scale + beta.back(), channel.variance * scale * scale});
+    mean.push_back(static_cast<float>(kOffset * random.normal()));
+    variance.push_back(static_cast<float>(random.uniform(0.7, 1.3)));
   }
   onnx::NodeProto& node = writer_->node(
       "BatchNormalization", name,
@@ -210,14 +178,12 @@ FeatureMap Network::batch_norm(const std::string& name, const FeatureMap& x) {
        writer_->tensor(name + "/beta", {x.channels}, beta), writer_->tensor(name + "/moving_mean", {x.channels}, mean),
        writer_->tensor(name + "/moving_variance", {x.channels}, variance)});
   Writer::attribute(node, "epsilon", epsilon_.value_or(1e-3F));
-  return result;
+  return {name, x.channels, x.height, x.width, kSums};
 }
 
 FeatureMap Network::relu(const std::string& name, const FeatureMap& x) {
   writer_->node("Relu", name, {x.value});
-  FeatureMap result{name, x.channels, x.height, x.width, {}};
-  for (const Moments& channel : x.moments) result.moments.push_back(after_relu(channel));
-  return result;
+  return {name, x.channels, x.height, x.width, after_relu(x.moments)};
 }
 
 FeatureMap Network::pool(const std::string& name, const FeatureMap& x, const ir::Pool& pool) {
@@ -230,18 +196,13 @@ FeatureMap Network::pool(const std::string& name, const FeatureMap& x, const ir:
   if (pool.ceil_mode) Writer::attribute(node, "ceil_mode", std::int64_t{1});
   if (pool.count_include_pad) Writer::attribute(node, "count_include_pad", std::int64_t{1});
   const std::int64_t cells = pool.kernel[0] * pool.kernel[1];
-  FeatureMap result{name, x.channels, height, width, {}};
-  for (const Moments& channel : x.moments) {
-    result.moments.push_back(is_max ? after_max_pool(channel, cells) : after_average_pool(channel, cells));
-  }
-  return result;
+  return {name, x.channels, height, width,
+          is_max ? after_max_pool(x.moments, cells) : after_average_pool(x.moments, cells)};
 }
 
 FeatureMap Network::global_average_pool(const std::string& name, const FeatureMap& x) {
   writer_->node("GlobalAveragePool", name, {x.value});
-  FeatureMap result{name, x.channels, 1, 1, {}};
-  for (const Moments& channel : x.moments) result.moments.push_back(after_average_pool(channel, x.height * x.width));
-  return result;
+  return {name, x.channels, 1, 1, after_average_pool(x.moments, x.height * x.width)};
 }
 
 FeatureMap Network::local_response_norm(const std::string& name, const FeatureMap& x, const Local& local) {
@@ -260,8 +221,11 @@ FeatureMap Network::concat(const std::string& name, const std::vector<FeatureMap
     DEEPER_CHECK(part.height == result.height && part.width == result.width, "joining branches in " + name);
     inputs.push_back(part.value);
     result.channels += part.channels;
-    result.moments.insert(result.moments.end(), part.moments.begin(), part.moments.end());
+    result.moments.mean += part.moments.mean * static_cast<double>(part.channels);
+    result.moments.second += part.moments.second * static_cast<double>(part.channels);
   }
+  result.moments.mean /= static_cast<double>(result.channels);
+  result.moments.second /= static_cast<double>(result.channels);
   Writer::attribute(writer_->node("Concat", name, inputs), "axis", std::int64_t{1});
   return result;
 }
@@ -274,11 +238,9 @@ FeatureMap Network::scaled_residual(const std::string& name, const FeatureMap& x
     scaled = name + "/Mul";
     writer_->node("Mul", scaled, {branch.value, writer_->tensor(name + "/scale", {}, {&factor, 1})});
   }
-  FeatureMap result{name + "/Add", x.channels, x.height, x.width, {}};
+  FeatureMap result{name + "/Add", x.channels, x.height, x.width,
+                    after_residual(x.moments, branch.moments, scale, has_relu)};
   writer_->node("Add", result.value, {x.value, scaled});
-  for (std::size_t i = 0; i < x.moments.size(); ++i) {
-    result.moments.push_back(after_residual(x.moments[i], branch.moments.at(i), scale, has_relu));
-  }
   if (!has_relu) return result;
   result.value = name + "/Relu";
   writer_->node("Relu", result.value, {name + "/Add"});
@@ -287,11 +249,7 @@ FeatureMap Network::scaled_residual(const std::string& name, const FeatureMap& x
 
 FeatureMap Network::flatten(const std::string& name, const FeatureMap& x) {
   Writer::attribute(writer_->node("Flatten", name, {x.value}), "axis", std::int64_t{1});
-  FeatureMap result{name, x.channels * x.height * x.width, 1, 1, {}};
-  for (const Moments& channel : x.moments) {
-    result.moments.insert(result.moments.end(), static_cast<std::size_t>(x.height * x.width), channel);
-  }
-  return result;
+  return {name, x.channels * x.height * x.width, 1, 1, x.moments};
 }
 
 FeatureMap Network::dropout(const std::string& name, const FeatureMap& x) {
@@ -301,19 +259,11 @@ FeatureMap Network::dropout(const std::string& name, const FeatureMap& x) {
 
 FeatureMap Network::dense(const std::string& name, const FeatureMap& x, std::int64_t units, bool has_bias,
                           double deviation) {
-  Filters filters = draw_filters(writer_->random(), x.moments, units, 1, 1, deviation);
-  std::vector<std::string> inputs{x.value, writer_->tensor(name + "/weights", {units, x.channels}, filters.weights)};
-  if (has_bias) {
-    std::vector<float> bias;
-    Random random = writer_->random();
-    for (Moments& unit : filters.moments) {
-      bias.push_back(static_cast<float>(0.1 * random.normal()));
-      unit.mean += bias.back();
-    }
-    inputs.push_back(writer_->tensor(name + "/bias", {units}, bias));
-  }
+  const std::vector<float> weights = draw_weights(writer_->random(), units, x.channels, x.moments, deviation);
+  std::vector<std::string> inputs{x.value, writer_->tensor(name + "/weights", {units, x.channels}, weights)};
+  if (has_bias) inputs.push_back(writer_->tensor(name + "/bias", {units}, draw_bias(writer_->random(), units)));
   Writer::attribute(writer_->node("Gemm", name, inputs), "transB", std::int64_t{1});
-  return {name, units, 1, 1, std::move(filters.moments)};
+  return {name, units, 1, 1, kSums};
 }
 
 FeatureMap Network::fully_connected(const std::string& name, const FeatureMap& x, std::int64_t units) {

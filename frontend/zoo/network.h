@@ -18,7 +18,7 @@ struct FeatureMap {
   std::int64_t channels = 0;
   std::int64_t height = 1;
   std::int64_t width = 1;
-  ChannelMoments moments;  // one per channel
+  Moments moments;
 };
 
 struct Local {  // local response normalisation
@@ -29,9 +29,9 @@ struct Local {  // local response normalisation
 };
 
 // Writes a network layer by layer. Every layer's node takes the name it is given, and so does its result; names within
-// one model must differ. Weights are He-initialised (He et al. 2015) for activations of second moment about one;
-// statistics of BatchNormalization are those the moments of its input predict, somewhat off as an epoch's are.
-// Throws ModelError naming the layer whose window does not fit its input.
+// one model must differ. Weights are drawn so that a layer's sums have a second moment of one (He et al. 2015, with the
+// input's own second moment in place of an assumed one); statistics of BatchNormalization scatter around what that
+// makes of its input, as an epoch's do. Throws ModelError naming the layer whose window does not fit its input.
 class Network {
  public:
   // With `batch_norm_epsilon` every convolution is followed by BatchNormalization instead of having a bias.
