@@ -218,7 +218,10 @@ FeatureMap Network::concat(const std::string& name, const std::vector<FeatureMap
   FeatureMap result{name, 0, parts.at(0).height, parts.at(0).width, {}};
   std::vector<std::string> inputs;
   for (const FeatureMap& part : parts) {
-    DEEPER_CHECK(part.height == result.height && part.width == result.width, "joining branches in " + name);
+    if (part.height != result.height || part.width != result.width) {
+      throw ModelError(fmt::format("input of another size needed: at '{}' branches of {}x{} and {}x{} meet", name,
+                                   result.height, result.width, part.height, part.width));
+    }
     inputs.push_back(part.value);
     result.channels += part.channels;
     result.moments.mean += part.moments.mean * static_cast<double>(part.channels);
