@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "backend/kernels/brgemm.h"
+#include "backend/kernels/winograd.h"
 
 namespace deeper::backend {
 namespace {
@@ -22,6 +23,23 @@ std::vector<float> brgemm_pack(const ConvShape& shape, std::span<const std::int6
   return brgemm::pack_weights(shape, brgemm::tuning_from(tuning), weights);
 }
 
+std::vector<ConvCandidate> winograd_candidates(const ConvShape& shape, const Target& target, Accuracy accuracy) {
+  std::vector<ConvCandidate> result;
+  for (const winograd::Tuning& tuning : winograd::choose(shape, target, accuracy)) {
+    result.push_back({.implementation = winograd::describe(shape, tuning),
+                      .tuning = winograd::to_numbers(tuning),
+                      .weights_bytes = winograd::weights_bytes(shape, tuning),
+                      .scratch_bytes = winograd::scratch_bytes(shape, tuning, target.threads),
+                      .estimate_ns = winograd::estimate_ns(shape, tuning, target)});
+  }
+  return result;
+}
+
+std::vector<float> winograd_pack(const ConvShape& shape, std::span<const std::int64_t> tuning,
+                                 std::span<const float> weights) {
+  return winograd::pack_weights(shape, winograd::tuning_from(tuning), weights);
+}
+
 }  // namespace
 
 std::span<const ConvKernel> conv_kernels() {
@@ -31,6 +49,11 @@ std::span<const ConvKernel> conv_kernels() {
        .candidates = brgemm_candidates,
        .pack = brgemm_pack,
        .prepare = brgemm::prepare},
+      {.name = winograd::kName,
+       .grows_weights = true,
+       .candidates = winograd_candidates,
+       .pack = winograd_pack,
+       .prepare = winograd::prepare},
   };
   return kKernels;
 }

@@ -1,0 +1,481 @@
+#include "backend/kernels/winograd.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <optional>
+
+#include "backend/kernels/epilogue.h"
+#include "backend/kernels/gemm.h"
+#include "backend/kernels/split.h"
+#include "backend/kernels/winograd_transform.h"
+#include "ir/error.h"
+
+// Of a block of tiles, V[frequency][tile][input] holds the transformed input and M[frequency][tile][output] the
+// products, both in the thread's scratch. M has room for a group of output channels; V serves all groups in turn.
+namespace deeper::backend::winograd {
+namespace {
+
+constexpr std::int64_t kChunk = 64;  // channels that pass through both axes' transforms at once
+constexpr std::int64_t kSkew = 16;   // floats between frequencies, lest they all meet in the same cache sets
+
+std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; }
+
+struct ChannelBlock {
+  std::int64_t channel = 0;
+  std::int64_t rows = 0;
+  std::int64_t kind = 0;  // number of its row count among the distinct ones
+};
+
+// Output channels whose products are held at once.
+struct ChannelGroup {
+  std::int64_t channel = 0;
+  std::int64_t width = 0;
+  Range blocks;
+};
+
+struct TileKind {
+  TileGroup tiles;
+  AxisTransform y;
+  AxisTransform x;
+  std::int64_t weights = 0;  // offset in the packed weights
+};
+
+struct TileBlock {
+  std::int64_t kind = 0;
+  Range tiles;               // of all images
+  std::int64_t kernels = 0;  // first of its products, one per kind of channel block
+};
+
+// Sizes of a thread's scratch, in floats.
+struct Layout {
+  std::int64_t input_stride = 0;   // from frequency to frequency in V
+  std::int64_t width = 0;          // channels of M
+  std::int64_t output_stride = 0;  // from frequency to frequency in M
+  std::int64_t products = 0;       // where M starts
+  std::int64_t pass = 0;           // where what lies between the two axes' transforms starts
+  std::int64_t discarded = 0;      // where outputs of overhanging tiles go
+  std::int64_t total = 0;
+};
+
+struct State {
+  ConvShape shape;
+  Epilogue epilogue;
+  Layout layout;
+  Split split;
+  std::size_t result_address = 0;
+  std::vector<TileKind> kinds;
+  std::vector<ChannelBlock> blocks;
+  std::vector<ChannelGroup> groups;
+  std::vector<std::vector<TileBlock>> parts;  // for each row part of the split
+  std::vector<std::int64_t> row_counts;       // distinct ones of the channel blocks
+  std::vector<Gemm> kernels;
+  std::vector<float> zeros;
+};
+
+std::vector<ChannelBlock> make_blocks(std::int64_t channels, Isa isa, std::vector<std::int64_t>& row_counts) {
+  const std::vector<std::int64_t> sizes = channel_blocks(channels, isa);
+  row_counts = sizes;
+  row_counts.erase(std::unique(row_counts.begin(), row_counts.end()), row_counts.end());
+  std::vector<ChannelBlock> blocks;
+  std::int64_t channel = 0;
+  for (const std::int64_t rows : sizes) {
+    const auto kind = std::find(row_counts.begin(), row_counts.end(), rows) - row_counts.begin();
+    blocks.push_back({.channel = channel, .rows = rows, .kind = kind});
+    channel += rows;
+  }
+  return blocks;
+}
+
+std::vector<ChannelGroup> make_groups(const std::vector<ChannelBlock>& blocks, std::int64_t most) {
+  std::vector<ChannelGroup> groups;
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    const auto at = static_cast<std::int64_t>(i);
+    if (groups.empty() || groups.back().width + blocks[i].rows > most) {
+      groups.push_back({.channel = blocks[i].channel, .width = 0, .blocks = {at, at}});
+    }
+    groups.back().width += blocks[i].rows;
+    groups.back().blocks.last = at + 1;
+  }
+  return groups;
+}
+
+Layout make_layout(const ConvShape& shape, const Tuning& tuning, const std::vector<ChannelGroup>& groups) {
+  std::int64_t frequencies = 0;
+  for (const TileGroup& g : tile_groups(tuning.tiling)) frequencies = std::max(frequencies, g.frequencies());
+  Layout layout;
+  for (const ChannelGroup& g : groups) layout.width = std::max(layout.width, round_up(g.width, 16));
+  layout.input_stride = round_up(tuning.tiles * shape.in_channels, 16) + kSkew;
+  layout.output_stride = tuning.tiles * layout.width + kSkew;
+  layout.products = frequencies * layout.input_stride;
+  layout.pass = layout.products + frequencies * layout.output_stride;
+  layout.discarded = layout.pass + frequencies * kChunk;
+  layout.total = round_up(layout.discarded + std::max(layout.width, kChunk), 16);
+  return layout;
+}
+
+// Splits tiles and channels so that the busiest member has least to do: products, the input transform, which members
+// that share tiles repeat, and reading the weights once per block of tiles.
+Split make_split(const ConvShape& shape, const Tuning& tuning, std::int64_t groups, std::int64_t threads) {
+  Split best{.row_parts = threads, .column_parts = 1};
+  double best_cost = -1;
+  for (std::int64_t rows = 1; rows <= threads; ++rows) {
+    if (threads % rows != 0 || threads / rows > groups) continue;
+    const std::int64_t columns = threads / rows;
+    const auto outputs = static_cast<double>(shape.out_channels) *
+                         static_cast<double>((groups + columns - 1) / columns) / static_cast<double>(groups);
+    double cost = 0;
+    for (const TileGroup& g : tile_groups(tuning.tiling)) {
+      const std::int64_t tiles = (g.tiles() * shape.batch + rows - 1) / rows;
+      const std::int64_t blocks = (tiles + tuning.tiles - 1) / tuning.tiles;
+      cost += static_cast<double>(g.frequencies()) *
+              (static_cast<double>(tiles) * (0.4 + outputs / 16) + static_cast<double>(blocks) * outputs * 0.3);
+    }
+    if (best_cost < 0 || cost < best_cost) {
+      best_cost = cost;
+      best = {.row_parts = rows, .column_parts = columns};
+    }
+  }
+  return best;
+}
+
+// Everything but the products.
+std::shared_ptr<State> make_state(const ConvShape& shape, const Tuning& tuning, int threads) {
+  auto state = std::make_shared<State>();
+  state->shape = shape;
+  state->epilogue = make_epilogue(shape.op.activation);
+  state->blocks = make_blocks(shape.out_channels, tuning.isa, state->row_counts);
+  state->groups = make_groups(state->blocks, tuning.channels);
+  state->layout = make_layout(shape, tuning, state->groups);
+  state->split = make_split(shape, tuning, static_cast<std::int64_t>(state->groups.size()), threads);
+  state->zeros.assign(std::max(shape.in_channels, shape.out_channels), 0.0F);
+  const auto transforms = axis_transforms(tuning.isa);
+  std::int64_t weights = 0;
+  for (const TileGroup& g : tile_groups(tuning.tiling)) {
+    state->kinds.push_back({.tiles = g, .y = transforms[g.row_y], .x = transforms[g.row_x], .weights = weights});
+    weights += g.frequencies() * shape.in_channels * shape.out_channels;
+  }
+  return state;
+}
+
+// Gives each row part its blocks of tiles, and makes the products they need.
+void make_parts(State& state, const Tuning& tuning) {
+  const ConvShape& shape = state.shape;
+  std::map<std::int64_t, std::int64_t> first_kernel;  // by number of tiles
+  for (std::int64_t part = 0; part < state.split.row_parts; ++part) {
+    std::vector<TileBlock> blocks;
+    for (std::size_t kind = 0; kind < state.kinds.size(); ++kind) {
+      const Range tiles = share(state.kinds[kind].tiles.tiles() * shape.batch, part, state.split.row_parts);
+      const std::int64_t count = (tiles.size() + tuning.tiles - 1) / tuning.tiles;
+      for (std::int64_t i = 0; i < count; ++i) {
+        Range block = share(tiles.size(), i, count);
+        const auto kernel = static_cast<std::int64_t>(first_kernel.size() * state.row_counts.size());
+        const std::int64_t kernels = first_kernel.try_emplace(block.size(), kernel).first->second;
+        blocks.push_back({.kind = static_cast<std::int64_t>(kind),
+                          .tiles = {tiles.first + block.first, tiles.first + block.last},
+                          .kernels = kernels});
+      }
+    }
+    state.parts.push_back(std::move(blocks));
+  }
+  state.kernels.resize(first_kernel.size() * state.row_counts.size());
+  for (const auto& [tiles, first] : first_kernel) {
+    for (std::size_t i = 0; i < state.row_counts.size(); ++i) {
+      GemmSpec spec;
+      spec.m = spec.lda = state.row_counts[i];
+      spec.n = tiles;
+      spec.k = spec.ldb = shape.in_channels;
+      spec.ldc = state.layout.width;
+      state.kernels[first + static_cast<std::int64_t>(i)] = Gemm(spec, tuning.isa);
+    }
+  }
+}
+
+// Where a tile lies.
+struct Place {
+  std::int64_t image = 0;
+  std::int64_t y = 0;  // first output
+  std::int64_t x = 0;
+};
+
+Place place_of(const TileGroup& tiles, std::int64_t tile) {
+  const std::int64_t in_image = tile % tiles.tiles();
+  return {.image = tile / tiles.tiles(),
+          .y = tiles.first_y + in_image / tiles.count_x * tiles.y().outputs,
+          .x = tiles.first_x + in_image % tiles.count_x * tiles.x().outputs};
+}
+
+// What one member of the team works on.
+struct Work {
+  const State& state;
+  const float* source;
+  const float* weights;
+  const float* bias;      // zeros where there is none
+  const float* residual;  // null where there is none
+  float* result;
+  float* scratch;
+
+  using Pointers = std::array<const float*, kMaxPoints>;
+
+  float* pass() const { return scratch + state.layout.pass; }
+
+  // Pixels x, x + 1, ... of a row of the source; zeros outside the image.
+  void source_row(std::int64_t image, std::int64_t y, std::int64_t x, int count, Pointers& pixels) const {
+    const ConvShape& s = state.shape;
+    const bool inside = y >= 0 && y < s.input[0];
+    const float* row = source + image * s.source.image + y * s.source.row;
+    for (int k = 0; k < count; ++k) {
+      const bool covered = inside && x + k >= 0 && x + k < s.input[1];
+      pixels[k] = covered ? row + (x + k) * s.source.pixel : state.zeros.data();
+    }
+  }
+
+  void transform_input(const TileKind& kind, const TileBlock& block) const {
+    const ConvShape& s = state.shape;
+    for (std::int64_t tile = block.tiles.first; tile < block.tiles.last; ++tile) {
+      Place place = place_of(kind.tiles, tile);
+      place.y -= s.op.pads[0];
+      place.x -= s.op.pads[1];
+      float* to = scratch + (tile - block.tiles.first) * s.in_channels;
+      if (kind.tiles.row_y == 0) {
+        Pointers pixels;
+        source_row(place.image, place.y, place.x, kind.tiles.x().points(), pixels);
+        kind.x.input(pixels.data(), s.in_channels, to, state.layout.input_stride);
+      } else if (kind.tiles.row_x == 0) {
+        Pointers pixels;
+        for (int j = 0; j < kind.tiles.y().points(); ++j) {
+          Pointers pixel;
+          source_row(place.image, place.y + j, place.x, 1, pixel);
+          pixels[j] = pixel[0];
+        }
+        kind.y.input(pixels.data(), s.in_channels, to, state.layout.input_stride);
+      } else {
+        transform_square(kind, place, to);
+      }
+    }
+  }
+
+  // Along x for each row of the tile, then along y for each column of frequencies.
+  void transform_square(const TileKind& kind, const Place& place, float* to) const {
+    const int points_y = kind.tiles.y().points();
+    const int points_x = kind.tiles.x().points();
+    std::array<Pointers, kMaxPoints> rows;
+    for (int j = 0; j < points_y; ++j) source_row(place.image, place.y + j, place.x, points_x, rows[j]);
+    for (std::int64_t c = 0; c < state.shape.in_channels; c += kChunk) {
+      const std::int64_t channels = std::min(kChunk, state.shape.in_channels - c);
+      for (int j = 0; j < points_y; ++j) {
+        Pointers pixels;
+        for (int k = 0; k < points_x; ++k) pixels[k] = rows[j][k] + c;
+        kind.x.input(pixels.data(), channels, pass() + j * points_x * kChunk, kChunk);
+      }
+      for (int k = 0; k < points_x; ++k) {
+        Pointers column;
+        for (int j = 0; j < points_y; ++j) column[j] = pass() + (j * points_x + k) * kChunk;
+        kind.y.input(column.data(), channels, to + k * state.layout.input_stride + c,
+                     points_x * state.layout.input_stride);
+      }
+    }
+  }
+
+  void multiply(const TileKind& kind, const TileBlock& block, const ChannelGroup& group) const {
+    const std::int64_t frequencies = kind.tiles.frequencies();
+    const std::int64_t inputs = state.shape.in_channels;
+    for (std::int64_t f = 0; f < frequencies; ++f) {
+      const float* input = scratch + f * state.layout.input_stride;
+      float* output = scratch + state.layout.products + f * state.layout.output_stride;
+      for (std::int64_t b = group.blocks.first; b < group.blocks.last; ++b) {
+        const ChannelBlock& channels = state.blocks[b];
+        const float* panel =
+            weights + kind.weights + channels.channel * inputs * frequencies + f * inputs * channels.rows;
+        state.kernels[block.kernels + channels.kind](panel, input, output + channels.channel - group.channel, 1);
+      }
+    }
+  }
+
+  // Where outputs (y, x), (y, x + 1), ... or, going `down`, (y, x), (y + 1, x), ... of a channel group go, and their
+  // residuals; outside the image, to the discarded ones.
+  struct Targets {
+    std::array<float*, kMaxPoints> result;
+    Pointers residual;
+  };
+  void targets(const Place& at, bool down, int count, std::int64_t channel, Targets& to) const {
+    const ConvShape& s = state.shape;
+    for (int i = 0; i < count; ++i) {
+      const std::int64_t y = at.y + (down ? i : 0);
+      const std::int64_t x = at.x + (down ? 0 : i);
+      const bool inside = y < s.output[0] && x < s.output[1];
+      to.result[i] = inside ? result + at.image * s.result.image + y * s.result.row + x * s.result.pixel + channel
+                            : scratch + state.layout.discarded;
+      to.residual[i] = state.zeros.data();
+      if (inside && residual != nullptr) {
+        to.residual[i] = residual + at.image * s.residual.image + y * s.residual.row + x * s.residual.pixel + channel;
+      }
+    }
+  }
+
+  void transform_output(const TileKind& kind, const TileBlock& block, const ChannelGroup& group) const {
+    for (std::int64_t tile = block.tiles.first; tile < block.tiles.last; ++tile) {
+      const Place place = place_of(kind.tiles, tile);
+      const float* from = scratch + state.layout.products + (tile - block.tiles.first) * state.layout.width;
+      if (kind.tiles.row_y != 0 && kind.tiles.row_x != 0) {
+        finish_square(kind, place, group, from);
+        continue;
+      }
+      const bool down = kind.tiles.row_x == 0;
+      Targets to;
+      targets(place, down, down ? kind.tiles.y().outputs : kind.tiles.x().outputs, group.channel, to);
+      (down ? kind.y : kind.x)
+          .finish(from, state.layout.output_stride, group.width, to.result.data(),
+                  residual != nullptr ? to.residual.data() : nullptr, bias + group.channel, state.epilogue);
+    }
+  }
+
+  void finish_square(const TileKind& kind, const Place& place, const ChannelGroup& group, const float* from) const {
+    const int points_x = kind.tiles.x().points();
+    const std::int64_t rows = std::min<std::int64_t>(kind.tiles.y().outputs, state.shape.output[0] - place.y);
+    for (std::int64_t c = 0; c < group.width; c += kChunk) {
+      const std::int64_t channels = std::min(kChunk, group.width - c);
+      for (int k = 0; k < points_x; ++k) {
+        kind.y.output(from + k * state.layout.output_stride + c, points_x * state.layout.output_stride, channels,
+                      pass() + k * kChunk, points_x * kChunk);
+      }
+      for (std::int64_t i = 0; i < rows; ++i) {
+        Targets to;
+        targets({.image = place.image, .y = place.y + i, .x = place.x}, false, kind.tiles.x().outputs,
+                group.channel + c, to);
+        kind.x.finish(pass() + i * points_x * kChunk, kChunk, channels, to.result.data(),
+                      residual != nullptr ? to.residual.data() : nullptr, bias + group.channel + c, state.epilogue);
+      }
+    }
+  }
+};
+
+void run(const void* opaque, runtime::Addresses addresses, runtime::Team team) noexcept {
+  const State& state = *static_cast<const State*>(opaque);
+  const ConvShape& s = state.shape;
+  const auto groups = static_cast<std::int64_t>(state.groups.size());
+  auto* scratch = reinterpret_cast<float*>(addresses[state.result_address + 1]);
+  const Work work{.state = state,
+                  .source = reinterpret_cast<const float*>(addresses[0]),
+                  .weights = reinterpret_cast<const float*>(addresses[1]),
+                  .bias = s.has_bias ? reinterpret_cast<const float*>(addresses[2]) : state.zeros.data(),
+                  .residual = s.has_residual ? reinterpret_cast<const float*>(addresses[3]) : nullptr,
+                  .result = reinterpret_cast<float*>(addresses[state.result_address]),
+                  .scratch = scratch + team.index * state.layout.total};
+  const std::int64_t pieces = state.split.row_parts * state.split.column_parts;
+  for (std::int64_t piece = team.index; piece < pieces; piece += team.count) {
+    const Range columns = share(groups, piece % state.split.column_parts, state.split.column_parts);
+    for (const TileBlock& block : state.parts[piece / state.split.column_parts]) {
+      const TileKind& kind = state.kinds[block.kind];
+      work.transform_input(kind, block);
+      for (std::int64_t g = columns.first; g < columns.last; ++g) {
+        work.multiply(kind, block, state.groups[g]);
+        work.transform_output(kind, block, state.groups[g]);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+bool applies(const ConvShape& shape, const Target& target) {
+  const auto has_rows = [](std::int64_t taps) { return find_cooktoom(taps == 1 ? 1 : 2, static_cast<int>(taps)) >= 0; };
+  return target.isa != Isa::sse41 && has_simple_activation(shape.op.activation) && shape.op.groups == 1 &&
+         shape.op.strides == ir::Extent2{1, 1} && shape.op.dilations == ir::Extent2{1, 1} &&
+         shape.kernel != ir::Extent2{1, 1} && has_rows(shape.kernel[0]) && has_rows(shape.kernel[1]) &&
+         shape.output[0] > 0 && shape.output[1] > 0 && shape.batch > 0 && shape.source.pixel > 0 &&
+         shape.result.pixel > 0;
+}
+
+std::vector<std::int64_t> to_numbers(const Tuning& tuning) {
+  std::vector<std::int64_t> numbers{static_cast<std::int64_t>(tuning.isa), tuning.tiles, tuning.channels};
+  for (const AxisTiling& axis : {tuning.tiling.y, tuning.tiling.x}) {
+    numbers.insert(numbers.end(), {axis.main_row, axis.main_count, axis.edge_row, axis.edge_count});
+  }
+  return numbers;
+}
+
+Tuning tuning_from(std::span<const std::int64_t> numbers) {
+  DEEPER_CHECK(numbers.size() == 11, "tuning of a winograd step");
+  const auto axis = [&](std::size_t first) {
+    return AxisTiling{.main_row = static_cast<int>(numbers[first]),
+                      .main_count = numbers[first + 1],
+                      .edge_row = static_cast<int>(numbers[first + 2]),
+                      .edge_count = numbers[first + 3]};
+  };
+  const Tuning tuning{.isa = static_cast<Isa>(numbers[0]),
+                      .tiling = {.y = axis(3), .x = axis(7)},
+                      .tiles = numbers[1],
+                      .channels = numbers[2]};
+  for (const AxisTiling& a : {tuning.tiling.y, tuning.tiling.x}) {
+    DEEPER_CHECK(a.main_row >= 0 && a.main_row < kCookToomCount && a.edge_row >= 0 && a.edge_row < kCookToomCount,
+                 "tiles of a winograd step");
+  }
+  return tuning;
+}
+
+std::string describe(const ConvShape& /*shape*/, const Tuning& tuning) {
+  const Tiling& t = tuning.tiling;
+  std::string text = to_string(kCookToom[t.y.main_row], kCookToom[t.x.main_row]);
+  const auto edge = [](const AxisTiling& a) { return a.edge_count > 0 ? kCookToom[a.edge_row].outputs : 0; };
+  if (edge(t.y) != 0 || edge(t.x) != 0) text += fmt::format("+{}x{}", edge(t.y), edge(t.x));
+  return text + fmt::format(" tiles {} channels {}", tuning.tiles, tuning.channels);
+}
+
+std::vector<float> pack_weights(const ConvShape& shape, const Tuning& tuning, std::span<const float> weights) {
+  const std::int64_t inputs = shape.in_channels;
+  const std::int64_t window = shape.kernel[0] * shape.kernel[1];
+  DEEPER_CHECK(static_cast<std::int64_t>(weights.size()) == shape.out_channels * inputs * window, "packing weights");
+  std::vector<std::int64_t> row_counts;
+  const std::vector<ChannelBlock> blocks = make_blocks(shape.out_channels, tuning.isa, row_counts);
+  std::vector<float> packed(static_cast<std::size_t>(weights_bytes(shape, tuning)) / sizeof(float));
+  float* to = packed.data();
+  std::array<double, kMaxPoints * kMaxPoints> values{};
+  for (const TileGroup& g : tile_groups(tuning.tiling)) {
+    const Transform y = make_transform(g.y());
+    const Transform x = make_transform(g.x());
+    for (const ChannelBlock& block : blocks) {
+      for (std::int64_t input = 0; input < inputs; ++input) {
+        for (std::int64_t row = 0; row < block.rows; ++row) {
+          const float* taps = weights.data() + ((block.channel + row) * inputs + input) * window;
+          transform_weights(y, x, taps, shape.kernel[1], 1, values.data());
+          for (std::int64_t f = 0; f < g.frequencies(); ++f) {
+            to[(f * inputs + input) * block.rows + row] = static_cast<float>(values[f]);
+          }
+        }
+      }
+      to += g.frequencies() * inputs * block.rows;
+    }
+  }
+  return packed;
+}
+
+std::int64_t weights_bytes(const ConvShape& shape, const Tuning& tuning) {
+  std::int64_t frequencies = 0;
+  for (const TileGroup& g : tile_groups(tuning.tiling)) frequencies += g.frequencies();
+  return frequencies * shape.in_channels * shape.out_channels * static_cast<std::int64_t>(sizeof(float));
+}
+
+std::int64_t scratch_bytes(const ConvShape& shape, const Tuning& tuning, int threads) {
+  std::vector<std::int64_t> row_counts;
+  const auto groups = make_groups(make_blocks(shape.out_channels, tuning.isa, row_counts), tuning.channels);
+  return make_layout(shape, tuning, groups).total * threads * static_cast<std::int64_t>(sizeof(float));
+}
+
+runtime::Executable prepare(const runtime::Step& step, int threads) {
+  const std::optional<ConvShape> shape = conv_shape(step);
+  DEEPER_CHECK(shape.has_value(), "winograd step '" + step.name + "' is not a convolution of NHWC images");
+  const Tuning tuning = tuning_from(step.tuning);
+  std::shared_ptr<State> state = make_state(*shape, tuning, threads);
+  make_parts(*state, tuning);
+  state->result_address = step.operands.size();
+  runtime::Executable executable;
+  executable.run = run;
+  executable.state = std::move(state);
+  executable.is_team_kernel = true;
+  return executable;
+}
+
+}  // namespace deeper::backend::winograd

@@ -1,0 +1,83 @@
+#include <algorithm>
+#include <utility>
+
+#include "backend/kernels/gemm.h"
+#include "backend/kernels/winograd.h"
+
+// The cost model, and the choices made by it.
+namespace deeper::backend::winograd {
+namespace {
+
+constexpr std::int64_t kFloat = sizeof(float);
+
+std::int64_t most_frequencies(const Tiling& tiling) {
+  std::int64_t most = 0;
+  for (const TileGroup& g : tile_groups(tiling)) most = std::max(most, g.frequencies());
+  return most;
+}
+
+// Block sizes for a tiling: half of L2 for the transformed input, a quarter for the products.
+Tuning blocked(const ConvShape& shape, const Tiling& tiling, const Target& target) {
+  constexpr std::int64_t kFewest = 12;
+  constexpr std::int64_t kMost = 48;
+  const std::int64_t frequencies = most_frequencies(tiling);
+  std::int64_t tiles = target.l2_bytes / 2 / (frequencies * shape.in_channels * kFloat);
+  tiles = std::clamp(tiles / 4 * 4, kFewest, kMost);
+  std::int64_t all = 0;
+  for (const TileGroup& g : tile_groups(tiling)) all = std::max(all, g.tiles() * shape.batch);
+  // Equal blocks; as many as members where there are that many.
+  const std::int64_t blocks = (all + tiles - 1) / tiles;
+  tiles = (all + blocks - 1) / blocks;
+  const std::int64_t largest = channel_blocks(shape.out_channels, target.isa).front();
+  std::int64_t channels = target.l2_bytes / 4 / (frequencies * tiles * kFloat);
+  channels = std::clamp(channels / 32 * 32, largest, std::max<std::int64_t>(largest, 192));
+  return {.isa = target.isa, .tiling = tiling, .tiles = tiles, .channels = channels};
+}
+
+}  // namespace
+
+double estimate_ns(const ConvShape& shape, const Tuning& tuning, const Target& target) {
+  constexpr double kGigahertz = 3.4;
+  constexpr double kMemoryBytesPerNs = 18;
+  // Cycles per vector of channels and frequency, one axis or two.
+  constexpr std::array<double, 2> kInputCycles{2.5, 5.0};
+  constexpr std::array<double, 2> kOutputCycles{2.0, 4.0};
+  constexpr double kCallCycles = 20;
+  const double lanes = target.isa == Isa::avx512 ? 16 : 8;
+  double cycles = 0;
+  for (const TileGroup& g : tile_groups(tuning.tiling)) {
+    const std::int64_t tiles = g.tiles() * shape.batch;
+    const std::int64_t count = (tiles + tuning.tiles - 1) / tuning.tiles;
+    const auto frequencies = static_cast<double>(g.frequencies());
+    for (const std::int64_t rows : channel_blocks(shape.out_channels, target.isa)) {
+      const double work = static_cast<double>(tiles * rows * shape.in_channels) / (2 * lanes);
+      const double calls = static_cast<double>(count) * kCallCycles;
+      cycles += frequencies * (work / gemm_efficiency(rows, (tiles + count - 1) / count, target.isa) + calls);
+    }
+    const std::size_t axes = g.row_y != 0 && g.row_x != 0 ? 1 : 0;
+    cycles += frequencies * static_cast<double>(tiles) / lanes *
+              (kInputCycles[axes] * static_cast<double>(shape.in_channels) +
+               kOutputCycles[axes] * static_cast<double>(shape.out_channels));
+  }
+  const double compute = cycles / kGigahertz / static_cast<double>(target.threads);
+  const double fetch = static_cast<double>(weights_bytes(shape, tuning)) / kMemoryBytesPerNs;
+  return std::max(compute, fetch) + 0.3 * std::min(compute, fetch);
+}
+
+std::vector<Tuning> choose(const ConvShape& shape, const Target& target, Accuracy accuracy) {
+  constexpr std::size_t kKept = 5;
+  if (!applies(shape, target)) return {};
+  std::vector<std::pair<double, Tuning>> ways;
+  for (const Tiling& tiling : tilings(shape, accuracy)) {
+    const Tuning tuning = blocked(shape, tiling, target);
+    ways.emplace_back(estimate_ns(shape, tuning, target), tuning);
+  }
+  std::stable_sort(ways.begin(), ways.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<Tuning> result;
+  for (const auto& [estimate, tuning] : ways) {
+    if (result.size() < kKept) result.push_back(tuning);
+  }
+  return result;
+}
+
+}  // namespace deeper::backend::winograd

@@ -1,0 +1,256 @@
+#include "backend/kernels/winograd_transform.h"
+
+#include <array>
+#include <utility>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backend/kernels/winograd_transform.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace deeper::backend::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Terms of a sum that count: all, or those with an even or an odd index.
+enum class Terms { all, even, odd };
+
+// A row of the table at compile time. The points come as pairs +-p first; those share their halves.
+template <int kRow>
+struct Row {
+  static constexpr Transform kTransform = make_transform(kCookToom[kRow]);
+  static constexpr int kPoints = kTransform.points;
+  static constexpr int kOutputs = kTransform.outputs;
+
+  static constexpr int count_pairs() {
+    const auto& points = kCookToom[kRow].finite_points;
+    int pairs = 0;
+    while (2 * pairs + 1 < kPoints - 1 && !points[2 * pairs].is_zero() && points[2 * pairs] == -points[2 * pairs + 1]) {
+      ++pairs;
+    }
+    return pairs;
+  }
+  static constexpr int kPairs = count_pairs();
+
+  static constexpr double input(int point, int j, Terms terms) {
+    if (terms == Terms::even && j % 2 != 0) return 0;
+    if (terms == Terms::odd && j % 2 == 0) return 0;
+    return kTransform.input[point][j];
+  }
+
+  // The second of a pair is sign * (even half - odd half) of the first.
+  static constexpr double second_sign(int pair) {
+    for (int j = 0; j < kPoints; ++j) {
+      const double first = kTransform.input[2 * pair][j] * (j % 2 == 0 ? 1 : -1);
+      if (first != 0) return kTransform.input[2 * pair + 1][j] / first;
+    }
+    return 0;
+  }
+
+  // After a pair's points are replaced by their sum and difference, even outputs see the sum, odd ones the difference.
+  static constexpr double output(int i, int point) {
+    if (point < 2 * kPairs) return point % 2 == i % 2 ? kTransform.output[i][point - point % 2] : 0;
+    return kTransform.output[i][point];
+  }
+};
+
+template <typename D, typename V>
+V first_term(D d, double coefficient, V value) {
+  if (coefficient == 1) return value;
+  if (coefficient == -1) return hn::Neg(value);
+  return hn::Mul(value, hn::Set(d, static_cast<float>(coefficient)));
+}
+
+template <typename D, typename V>
+V next_term(D d, double coefficient, V value, V sum) {
+  if (coefficient == 1) return hn::Add(sum, value);
+  if (coefficient == -1) return hn::Sub(sum, value);
+  return hn::MulAdd(value, hn::Set(d, static_cast<float>(coefficient)), sum);
+}
+
+// Sum of the terms from j down, `sum` holding those before where kStarted.
+template <int kRow, int kPoint, Terms kTerms, int j, bool kStarted, typename D, typename V>
+HWY_INLINE V input_sum(D d, const V* in, V sum) {
+  if constexpr (j < 0) {
+    return sum;
+  } else {
+    constexpr double kCoefficient = Row<kRow>::input(kPoint, j, kTerms);
+    if constexpr (kCoefficient == 0) {
+      return input_sum<kRow, kPoint, kTerms, j - 1, kStarted>(d, in, sum);
+    } else if constexpr (kStarted) {
+      return input_sum<kRow, kPoint, kTerms, j - 1, true>(d, in, next_term(d, kCoefficient, in[j], sum));
+    } else {
+      return input_sum<kRow, kPoint, kTerms, j - 1, true>(d, in, first_term(d, kCoefficient, in[j]));
+    }
+  }
+}
+
+template <int kRow, int kOutput, int point, bool kStarted, typename D, typename V>
+HWY_INLINE V output_sum(D d, const V* in, V sum) {
+  if constexpr (point < 0) {
+    return sum;
+  } else {
+    constexpr double kCoefficient = Row<kRow>::output(kOutput, point);
+    if constexpr (kCoefficient == 0) {
+      return output_sum<kRow, kOutput, point - 1, kStarted>(d, in, sum);
+    } else if constexpr (kStarted) {
+      return output_sum<kRow, kOutput, point - 1, true>(d, in, next_term(d, kCoefficient, in[point], sum));
+    } else {
+      return output_sum<kRow, kOutput, point - 1, true>(d, in, first_term(d, kCoefficient, in[point]));
+    }
+  }
+}
+
+template <int kRow, int kPair, typename D, typename V>
+HWY_INLINE void input_pair(D d, const V* in, float* out, std::int64_t out_stride) {
+  constexpr int kLast = Row<kRow>::kPoints - 1;
+  const V zero = hn::Zero(d);
+  const V even = input_sum<kRow, 2 * kPair, Terms::even, kLast, false>(d, in, zero);
+  const V odd = input_sum<kRow, 2 * kPair, Terms::odd, kLast, false>(d, in, zero);
+  hn::StoreU(hn::Add(even, odd), d, out + 2 * kPair * out_stride);
+  constexpr double kSign = Row<kRow>::second_sign(kPair);
+  static_assert(kSign == 1 || kSign == -1);
+  const V second = kSign == 1 ? hn::Sub(even, odd) : hn::Sub(odd, even);
+  hn::StoreU(second, d, out + (2 * kPair + 1) * out_stride);
+}
+
+template <int kRow, typename D>
+HWY_INLINE void input_vector(D d, const float* const* in, std::int64_t c, float* out, std::int64_t out_stride) {
+  using V = hn::Vec<D>;
+  constexpr int kPoints = Row<kRow>::kPoints;
+  constexpr int kPaired = 2 * Row<kRow>::kPairs;
+  V values[kPoints];
+  for (int j = 0; j < kPoints; ++j) values[j] = hn::LoadU(d, in[j] + c);
+  [&]<int... kPair>(std::integer_sequence<int, kPair...>) {
+    (input_pair<kRow, kPair>(d, values, out + c, out_stride), ...);
+  }
+  (std::make_integer_sequence<int, Row<kRow>::kPairs>());
+  [&]<int... kRest>(std::integer_sequence<int, kRest...>) {
+    (hn::StoreU(input_sum<kRow, kPaired + kRest, Terms::all, kPoints - 1, false>(d, values, hn::Zero(d)), d,
+                out + c + (kPaired + kRest) * out_stride),
+     ...);
+  }
+  (std::make_integer_sequence<int, kPoints - kPaired>());
+}
+
+// Loads the points and replaces those of a pair by their sum and difference.
+template <int kRow, typename D, typename V>
+HWY_INLINE void load_points(D d, const float* in, std::int64_t in_stride, V* values) {
+  constexpr int kPoints = Row<kRow>::kPoints;
+  for (int p = 0; p < kPoints; ++p) values[p] = hn::LoadU(d, in + p * in_stride);
+  for (int p = 0; p < 2 * Row<kRow>::kPairs; p += 2) {
+    const V sum = hn::Add(values[p], values[p + 1]);
+    values[p + 1] = hn::Sub(values[p], values[p + 1]);
+    values[p] = sum;
+  }
+}
+
+// Calls take(i, value) for each output.
+template <int kRow, typename D, typename Take>
+HWY_INLINE void outputs(D d, const float* in, std::int64_t in_stride, const Take& take) {
+  using V = hn::Vec<D>;
+  constexpr int kPoints = Row<kRow>::kPoints;
+  V values[kPoints];
+  load_points<kRow>(d, in, in_stride, values);
+  [&]<int... kOutput>(std::integer_sequence<int, kOutput...>) {
+    (take(kOutput, output_sum<kRow, kOutput, kPoints - 1, false>(d, static_cast<const V*>(values), hn::Zero(d))), ...);
+  }
+  (std::make_integer_sequence<int, Row<kRow>::kOutputs>());
+}
+
+template <typename D>
+HWY_INLINE hn::Vec<D> activated(D d, hn::Vec<D> value, const Epilogue& epilogue) {
+  const auto scaled = hn::Mul(value, hn::Set(d, epilogue.slope));
+  value = hn::IfThenElse(hn::Lt(value, hn::Zero(d)), scaled, value);
+  return hn::Min(hn::Set(d, epilogue.high), hn::Max(hn::Set(d, epilogue.low), value));
+}
+
+// body(d, c) for every vector of channels: whole ones, then of eight, then single channels.
+template <typename Body>
+HWY_INLINE void for_channels(std::int64_t channels, const Body& body) {
+  const hn::ScalableTag<float> whole;
+  const hn::CappedTag<float, 8> eight;
+  const hn::CappedTag<float, 1> one;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(whole));
+  const auto few = static_cast<std::int64_t>(hn::Lanes(eight));
+  std::int64_t c = 0;
+  for (; c + lanes <= channels; c += lanes) body(whole, c);
+  if (few < lanes) {
+    for (; c + few <= channels; c += few) body(eight, c);
+  }
+  for (; c < channels; ++c) body(one, c);
+}
+
+template <int kRow>
+void input(const float* const* in, std::int64_t channels, float* out, std::int64_t out_stride) {
+  for_channels(
+      channels, [&](auto d, std::int64_t c)
+                    __attribute__((always_inline)) { input_vector<kRow>(d, in, c, out, out_stride); });
+}
+
+template <int kRow>
+void output(const float* in, std::int64_t in_stride, std::int64_t channels, float* out, std::int64_t out_stride) {
+  for_channels(
+      channels, [&](auto d, std::int64_t c) __attribute__((always_inline)) {
+        outputs<kRow>(
+            d, in + c, in_stride, [&](int i, auto value) __attribute__((always_inline)) {
+              hn::StoreU(value, d, out + i * out_stride + c);
+            });
+      });
+}
+
+template <int kRow>
+void finish(const float* in, std::int64_t in_stride, std::int64_t channels, float* const* out,
+            const float* const* residual, const float* bias, const Epilogue& epilogue) {
+  if (residual == nullptr) {
+    for_channels(
+        channels, [&](auto d, std::int64_t c) __attribute__((always_inline)) {
+          const auto addend = hn::LoadU(d, bias + c);
+          outputs<kRow>(
+              d, in + c, in_stride, [&](int i, auto value) __attribute__((always_inline)) {
+                hn::StoreU(activated(d, hn::Add(value, addend), epilogue), d, out[i] + c);
+              });
+        });
+    return;
+  }
+  for_channels(
+      channels, [&](auto d, std::int64_t c) __attribute__((always_inline)) {
+        const auto addend = hn::LoadU(d, bias + c);
+        outputs<kRow>(
+            d, in + c, in_stride, [&](int i, auto value) __attribute__((always_inline)) {
+              const auto sum = hn::Add(hn::Add(value, addend), hn::LoadU(d, residual[i] + c));
+              hn::StoreU(activated(d, sum, epilogue), d, out[i] + c);
+            });
+      });
+}
+
+template <int... kRow>
+constexpr std::array<AxisTransform, sizeof...(kRow)> make_table(std::integer_sequence<int, kRow...>) {
+  return {AxisTransform{.input = input<kRow>, .output = output<kRow>, .finish = finish<kRow>}...};
+}
+
+std::span<const AxisTransform> table() {
+  static constexpr auto kTable = make_table(std::make_integer_sequence<int, kCookToomCount>());
+  return kTable;
+}
+
+}  // namespace deeper::backend::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace deeper::backend {
+
+std::span<const AxisTransform> axis_transforms(Isa isa) {
+  switch (isa) {
+    case Isa::avx512:
+      return N_AVX3::table();
+    case Isa::avx2:
+      return N_AVX2::table();
+    case Isa::sse41:
+      break;
+  }
+  return HWY_STATIC_DISPATCH(table)();
+}
+
+}  // namespace deeper::backend
+#endif

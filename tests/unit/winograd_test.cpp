@@ -1,0 +1,157 @@
+#include "backend/kernels/winograd.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/conv_case.h"
+
+namespace deeper::backend {
+namespace {
+
+using testing::CaseOptions;
+using testing::ConvCase;
+
+const ConvKernel& kernel(std::string_view name) {
+  for (const ConvKernel& k : conv_kernels()) {
+    if (k.name == name) return k;
+  }
+  throw std::logic_error("no such kernel");
+}
+
+std::vector<Isa> isas() {
+  std::vector<Isa> result{Isa::avx2};
+  if (__builtin_cpu_supports("avx512f") != 0) result.push_back(Isa::avx512);
+  return result;
+}
+
+Target target_of(Isa isa, int threads) {
+  Target target;
+  target.isa = isa;
+  target.threads = threads;
+  return target;
+}
+
+void expect_right(const ConvShape& shape, const CaseOptions& options, std::mt19937& random, int threads) {
+  const ConvCase c = testing::make_case(shape, options, random);
+  const std::vector<double> want = testing::reference(c);
+  for (const Isa isa : isas()) {
+    for (const Accuracy accuracy : {Accuracy::safe, Accuracy::fast}) {
+      const auto candidates = kernel("winograd").candidates(c.shape, target_of(isa, threads), accuracy);
+      ASSERT_FALSE(candidates.empty()) << testing::describe(c.shape);
+      for (const ConvCandidate& candidate : candidates) {
+        const std::vector<float> got = testing::run_kernel(kernel("winograd"), candidate, c, threads);
+        EXPECT_LT(testing::relative_l2(got, want), accuracy == Accuracy::safe ? 4e-6 : 4e-5)
+            << testing::describe(c.shape) << " " << candidate.implementation << " slices " << options.slices
+            << " threads " << threads << " isa " << static_cast<int>(isa);
+      }
+    }
+  }
+}
+
+ConvShape random_shape(std::mt19937& random) {
+  const auto pick = [&](std::initializer_list<std::int64_t> values) {
+    return values.begin()[random() % values.size()];
+  };
+  ir::Conv op;
+  ir::Extent2 input;
+  const std::array<ir::Extent2, 8> kernels{{{3, 3}, {5, 5}, {1, 7}, {7, 1}, {1, 3}, {3, 1}, {3, 5}, {1, 5}}};
+  const ir::Extent2 kernel = kernels[random() % kernels.size()];
+  for (int axis = 0; axis < 2; ++axis) {
+    op.pads[axis] = pick({0, kernel[axis] / 2, kernel[axis] / 2, 1, kernel[axis]});
+    op.pads[axis + 2] = pick({0, op.pads[axis], op.pads[axis], kernel[axis]});
+    input[axis] = pick({1, 2, 5, 7, 8, 13, 17});
+    if (input[axis] + op.pads[axis] + op.pads[axis + 2] < kernel[axis]) op.pads[axis] += kernel[axis];
+  }
+  op.activation =
+      std::array{ir::Activation{}, ir::Activation{.function = ir::Function::relu},
+                 ir::Activation{.function = ir::Function::leaky_relu, .alpha = 0.1F},
+                 ir::Activation{.function = ir::Function::clip, .alpha = -0.5F, .beta = 1.0F}}[random() % 4];
+  ConvShape shape = dense_conv_shape(pick({1, 1, 2}), pick({1, 3, 8, 17, 24, 64, 100}), input,
+                                     pick({1, 5, 8, 16, 24, 37, 64, 80, 96}), kernel, op);
+  shape.has_bias = random() % 2 == 0;
+  shape.has_residual = random() % 3 == 0;
+  shape.residual_in_place = shape.has_residual && random() % 2 == 0;
+  return shape;
+}
+
+TEST(Winograd, AgreesWithTheOracleOnRandomShapes) {
+  std::mt19937 random(1);
+  for (int i = 0; i < 120; ++i) {
+    const ConvShape shape = random_shape(random);
+    if (multiply_adds(shape) > 10'000'000) continue;
+    expect_right(shape, {.slices = random() % 2 == 0}, random, 1 + static_cast<int>(random() % 3));
+    if (HasFatalFailure()) return;
+  }
+}
+
+ConvShape same(std::int64_t in, std::int64_t extent, std::int64_t out, ir::Extent2 kernel) {
+  const std::int64_t y = kernel[0] / 2;
+  const std::int64_t x = kernel[1] / 2;
+  ir::Conv op{.pads = {y, x, y, x}};
+  return dense_conv_shape(1, in, {extent, extent}, out, kernel, op);
+}
+
+// Of each safe algorithm on random activations. The table's figures are multiples of a direct sum in another order,
+// whose error is up to a third larger than that of the brgemm kernel.
+TEST(Winograd, SafeStaysNearDirect) {
+  std::mt19937 random(2);
+  for (const ConvShape& shape : {same(96, 16, 64, {3, 3}), same(48, 17, 64, {5, 5}), same(192, 17, 64, {1, 7}),
+                                 same(192, 17, 64, {7, 1}), same(384, 8, 64, {1, 3}), same(192, 7, 64, {3, 3})}) {
+    const ConvCase c = testing::make_case(shape, {.relu_inputs = true}, random);
+    const std::vector<double> want = testing::reference(c);
+    const Target target = target_of(Isa::avx2, 1);
+    const auto direct = kernel("brgemm").candidates(c.shape, target, Accuracy::safe).front();
+    const double direct_error = testing::relative_l2(testing::run_kernel(kernel("brgemm"), direct, c, 1), want);
+    for (const ConvCandidate& candidate : kernel("winograd").candidates(c.shape, target, Accuracy::safe)) {
+      const double error = testing::relative_l2(testing::run_kernel(kernel("winograd"), candidate, c, 1), want);
+      EXPECT_LT(error, 4 * 4.0 / 3.0 * direct_error) << testing::describe(shape) << " " << candidate.implementation;
+    }
+  }
+}
+
+TEST(Winograd, TheSameBitsForTheSameThreads) {
+  std::mt19937 random(3);
+  ConvShape shape = same(64, 14, 96, {3, 3});
+  shape.has_bias = true;
+  const ConvCase c = testing::make_case(shape, {.slices = true}, random);
+  for (const int threads : {1, 2, 4}) {
+    const auto candidate =
+        kernel("winograd").candidates(c.shape, target_of(Isa::avx2, threads), Accuracy::safe).front();
+    EXPECT_EQ(testing::run_kernel(kernel("winograd"), candidate, c, threads),
+              testing::run_kernel(kernel("winograd"), candidate, c, threads));
+  }
+}
+
+TEST(Winograd, AppliesToStrideOneOnly) {
+  ConvShape shape = same(64, 14, 96, {3, 3});
+  const Target target = target_of(Isa::avx2, 1);
+  EXPECT_TRUE(winograd::applies(shape, target));
+  EXPECT_FALSE(winograd::applies(shape, target_of(Isa::sse41, 1)));
+  EXPECT_FALSE(winograd::applies(same(64, 14, 96, {1, 1}), target));
+  EXPECT_FALSE(winograd::applies(same(64, 14, 96, {4, 4}), target));
+  shape.op.strides = {2, 2};
+  EXPECT_FALSE(winograd::applies(shape, target));
+  EXPECT_TRUE(winograd::choose(same(64, 14, 96, {7, 7}), target, Accuracy::safe).empty());
+}
+
+TEST(Winograd, MixedTilesCoverTheRaggedEdge) {
+  const auto all = winograd::tilings(same(64, 17, 96, {1, 3}), Accuracy::safe);
+  bool found = false;
+  for (const winograd::Tiling& t : all) {
+    const CookToom& main = kCookToom[t.x.main_row];
+    const CookToom& edge = kCookToom[t.x.edge_row];
+    std::int64_t covered = t.x.main_count * main.outputs;
+    if (t.x.edge_count > 0) covered += t.x.edge_count * edge.outputs;
+    EXPECT_GE(covered, 17);
+    found = found || (main.outputs == 4 && edge.outputs == 3 && t.x.main_count == 2 && t.x.edge_count == 3);
+  }
+  EXPECT_TRUE(found);
+}
+
+TEST(Winograd, TuningSurvivesNumbers) {
+  for (const auto& tuning : winograd::choose(same(64, 14, 96, {3, 3}), target_of(Isa::avx2, 2), Accuracy::safe)) {
+    EXPECT_EQ(winograd::tuning_from(winograd::to_numbers(tuning)), tuning);
+  }
+}
+
+}  // namespace
+}  // namespace deeper::backend
