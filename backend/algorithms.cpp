@@ -1,6 +1,7 @@
 #include "backend/algorithms.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "backend/layout.h"
 #include "backend/onednn/compat.h"
@@ -11,67 +12,92 @@ namespace deeper::backend {
 namespace {
 
 // Where oneDNN's convolutions would need a copy of the slice.
-bool matmul_applies(const ConvProblem& problem, const Target&) {
+bool matmul_applies(const ConvProblem& problem) {
   return problem.is_pointwise() && problem.constant_weights && (problem.reads_slice() || problem.writes_slice()) &&
          !onednn::convolutions_take_slices();
 }
 
-bool always(const ConvProblem&, const Target&) { return true; }
+bool always(const ConvProblem&) { return true; }
 
-constexpr ConvAlgorithm kAlgorithms[] = {
-    {"onednn.matmul", matmul_applies, lower_conv_as_matmul, true},
-    {"onednn", always, lower_conv_onednn, true},
-};
+std::vector<ConvAlgorithm> all_algorithms() {
+  std::vector<ConvAlgorithm> rows;
+  for (const ConvKernel& kernel : conv_kernels()) rows.push_back({.name = kernel.name, .kernel = &kernel});
+  rows.push_back({.name = "onednn.matmul", .applies = matmul_applies, .lower = lower_conv_as_matmul});
+  rows.push_back({.name = "onednn", .applies = always, .lower = lower_conv_onednn});
+  return rows;
+}
 
-std::int64_t pixel_stride_of(const Ref& image) {
-  return pixel_stride(image.operand.shape, image.operand.strides).value_or(image.operand.shape[1]);
+// The row's own choice; nothing where it does not apply or is not allowed.
+std::optional<ConvChoice> choice_of(const ConvAlgorithm& row, const ConvProblem& problem, const Target& target,
+                                    const CompileOptions& options) {
+  if (row.kernel == nullptr) {
+    return row.applies(problem) ? std::optional(ConvChoice{.algorithm = &row, .candidate = {}}) : std::nullopt;
+  }
+  if (options.kernels == Kernels::onednn || !problem.constant_weights) return std::nullopt;
+  if (options.low_memory && row.kernel->grows_weights) return std::nullopt;
+  std::vector<ConvCandidate> candidates = row.kernel->candidates(problem.shape, target, options.accuracy);
+  if (candidates.empty()) return std::nullopt;
+  return ConvChoice{.algorithm = &row, .candidate = std::move(candidates.front())};
+}
+
+ImageStrides strides_of(const Ref& image) {
+  const ir::Shape& shape = image.operand.shape;
+  const std::int64_t pixel = pixel_stride(shape, image.operand.strides).value_or(shape[1]);
+  return {.image = shape[2] * shape[3] * pixel, .row = shape[3] * pixel, .pixel = pixel};
 }
 
 }  // namespace
 
 bool ConvProblem::is_pointwise() const {
-  return kernel == ir::Extent2{1, 1} && op.strides == ir::Extent2{1, 1} && op.pads == ir::Pads{0, 0, 0, 0} &&
-         op.groups == 1;
+  return shape.kernel == ir::Extent2{1, 1} && shape.op.strides == ir::Extent2{1, 1} &&
+         shape.op.pads == ir::Pads{0, 0, 0, 0} && shape.op.groups == 1;
 }
 
 ConvProblem conv_problem(Lowering& lowering, const ir::Node& node) {
   const ir::Graph& graph = lowering.graph();
   const ir::Shape& in = graph.shape(node.inputs[0]);
   const ir::Shape& out = graph.shape(node.output);
-  const Ref source = lowering.operand(node, 0);
   const Ref result = lowering.result(node);
   const Ref residual = lowering.operand(node, 3);
-  return {.batch = in[0],
-          .in_channels = in[1],
-          .in_height = in[2],
-          .in_width = in[3],
-          .in_pixel_stride = pixel_stride_of(source),
-          .out_channels = out[1],
-          .out_height = out[2],
-          .out_width = out[3],
-          .out_pixel_stride = pixel_stride_of(result),
-          .kernel = ir::kernel_of(graph, node),
-          .op = std::get<ir::Conv>(node.op),
-          .has_bias = node.inputs.size() > 2 && node.inputs[2].valid(),
-          .has_residual = residual.valid(),
-          .residual_in_place = residual.valid() && residual.block == result.block,
-          .constant_weights = graph.constant(node.inputs[1]).has_value()};
+  ConvShape shape{.batch = in[0],
+                  .in_channels = in[1],
+                  .out_channels = out[1],
+                  .input = {in[2], in[3]},
+                  .output = {out[2], out[3]},
+                  .kernel = ir::kernel_of(graph, node),
+                  .op = std::get<ir::Conv>(node.op),
+                  .has_bias = node.inputs.size() > 2 && node.inputs[2].valid(),
+                  .has_residual = residual.valid(),
+                  .residual_in_place = residual.valid() && residual.block == result.block,
+                  .source = strides_of(lowering.operand(node, 0)),
+                  .result = strides_of(result),
+                  .residual = {}};
+  if (residual.valid()) shape.residual = strides_of(residual);
+  return {.shape = shape, .constant_weights = graph.constant(node.inputs[1]).has_value()};
 }
 
-std::span<const ConvAlgorithm> conv_algorithms() { return kAlgorithms; }
+std::span<const ConvAlgorithm> conv_algorithms() {
+  static const std::vector<ConvAlgorithm> rows = all_algorithms();
+  return rows;
+}
 
-const ConvAlgorithm& choose_algorithm(const ConvProblem& problem, const Target& target, const CompileOptions& options,
-                                      std::string_view record) {
-  const auto usable = [&](const ConvAlgorithm& row) {
-    return (options.kernels == Kernels::all || row.is_onednn) && row.applies(problem, target);
-  };
+ConvChoice choose_algorithm(const ConvProblem& problem, const Target& target, const CompileOptions& options,
+                            std::string_view record) {
+  const auto rows = conv_algorithms();
   for (const std::string_view wanted : {std::string_view(options.force), record}) {
-    const auto* row = std::ranges::find(kAlgorithms, wanted, &ConvAlgorithm::name);
-    if (row != std::end(kAlgorithms) && usable(*row)) return *row;
+    const auto row = std::ranges::find(rows, wanted, &ConvAlgorithm::name);
+    if (row == rows.end()) continue;
+    if (auto choice = choice_of(*row, problem, target, options)) return *std::move(choice);
   }
-  const auto* row = std::ranges::find_if(kAlgorithms, usable);
-  DEEPER_CHECK(row != std::end(kAlgorithms), "choosing a convolution algorithm");
-  return *row;
+  std::optional<ConvChoice> best;
+  for (const ConvAlgorithm& row : rows) {
+    auto choice = choice_of(row, problem, target, options);
+    if (!choice) continue;
+    const bool is_own = row.kernel != nullptr;
+    if (!best || (is_own && choice->candidate.estimate_ns < best->candidate.estimate_ns)) best = std::move(choice);
+  }
+  DEEPER_CHECK(best.has_value(), "choosing a convolution algorithm");
+  return *std::move(best);
 }
 
 }  // namespace deeper::backend

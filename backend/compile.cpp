@@ -3,6 +3,7 @@
 #include <chrono>
 #include <string>
 
+#include "backend/kernels/conv_kernels.h"
 #include "backend/kernels/native.h"
 #include "backend/lower.h"
 #include "backend/lowering.h"
@@ -48,6 +49,7 @@ runtime::KernelTable kernel_table() {
   static const std::vector<runtime::KernelRow> rows = [] {
     std::vector<runtime::KernelRow> all(onednn::rows().begin(), onednn::rows().end());
     all.insert(all.end(), native_kernels().begin(), native_kernels().end());
+    for (const ConvKernel& kernel : conv_kernels()) all.push_back({.name = kernel.name, .prepare = kernel.prepare});
     return all;
   }();
   return rows;

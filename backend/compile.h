@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "backend/kernels/cooktoom.h"
 #include "backend/target.h"
 #include "ir/graph.h"
 #include "runtime/kernel.h"
@@ -16,7 +17,9 @@ enum class Tune : std::uint8_t { off, cached, full };
 struct CompileOptions {
   Kernels kernels = Kernels::all;
   Tune tune = Tune::cached;
-  std::string force;  // name of one convolution algorithm to use wherever it applies; empty: choose
+  Accuracy accuracy = Accuracy::safe;
+  bool low_memory = false;  // no algorithm whose packed weights are larger than the plain ones
+  std::string force{};      // name of one convolution algorithm to use wherever it applies; empty: choose
 };
 
 // Lowers a verified graph to a plan: verify, choose layouts, choose kernels, pack weights, plan memory, emit. Throws

@@ -197,7 +197,7 @@ Draft Lowering::draft(const ir::Node& node, std::string_view kernel) const {
   Draft draft;
   draft.step.kernel = kernel;
   draft.step.op = node.op;
-  draft.step.name = node.name;
+  draft.step.name = node.name.empty() ? graph_.value(node.output).name : node.name;
   draft.step.origins = node.origins;
   draft.step.multiply_adds = ir::multiply_adds(graph_, node, false);
   return draft;

@@ -77,24 +77,22 @@ TEST(Compile, EverythingLiesInsideItsSpace) {
 
 TEST(Compile, ChoosesTheAlgorithmByShape) {
   const Target target;
-  const CompileOptions onednn{.kernels = Kernels::onednn, .tune = Tune::off, .force = ""};
-  ConvProblem problem{.in_channels = 64,
-                      .in_height = 17,
-                      .in_width = 17,
-                      .in_pixel_stride = 64,
-                      .out_channels = 96,
-                      .out_height = 17,
-                      .out_width = 17,
-                      .out_pixel_stride = 96,
-                      .op = {}};
-  EXPECT_EQ(choose_algorithm(problem, target, onednn, "").name, "onednn");
-  problem.out_pixel_stride = 288;
-  const std::string_view for_slices = onednn::convolutions_take_slices() ? "onednn" : "onednn.matmul";
-  EXPECT_EQ(choose_algorithm(problem, target, onednn, "").name, for_slices);
-  EXPECT_EQ(choose_algorithm(problem, target, onednn, "onednn").name, "onednn");
-  problem.kernel = {3, 3};
-  EXPECT_EQ(choose_algorithm(problem, target, onednn, "").name, "onednn");
-  EXPECT_EQ(choose_algorithm(problem, target, onednn, "onednn.matmul").name, "onednn");
+  const CompileOptions onednn{.kernels = Kernels::onednn, .tune = Tune::off};
+  const auto name = [&](const ConvProblem& problem, const CompileOptions& options, std::string_view record) {
+    return choose_algorithm(problem, target, options, record).algorithm->name;
+  };
+  ConvProblem problem{.shape = dense_conv_shape(1, 64, {17, 17}, 96, {1, 1}, ir::Conv{})};
+  EXPECT_EQ(name(problem, onednn, ""), "onednn");
+  problem.shape.result.pixel = 288;
+  EXPECT_EQ(name(problem, onednn, ""), onednn::convolutions_take_slices() ? "onednn" : "onednn.matmul");
+  EXPECT_EQ(name(problem, onednn, "onednn"), "onednn");
+  EXPECT_EQ(name(problem, {.force = "brgemm"}, ""), "brgemm");
+  problem.shape.kernel = {3, 3};
+  EXPECT_EQ(name(problem, onednn, ""), "onednn");
+  EXPECT_EQ(name(problem, onednn, "onednn.matmul"), "onednn");
+  EXPECT_EQ(name(problem, {.kernels = Kernels::onednn, .force = "brgemm"}, ""), "onednn");
+  problem.constant_weights = false;
+  EXPECT_EQ(name(problem, {}, ""), "onednn");
 }
 
 TEST(WeightsBuilder, KeepsEqualBlocksOnce) {
