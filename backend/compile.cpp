@@ -10,6 +10,7 @@
 #include "backend/onednn/compat.h"
 #include "backend/onednn/primitive.h"
 #include "ir/error.h"
+#include "ir/verify.h"
 
 namespace deeper::backend {
 namespace {
@@ -58,6 +59,7 @@ runtime::KernelTable kernel_table() {
 runtime::Plan compile(const ir::Graph& graph, const Target& target, const CompileOptions& options) {
   const auto start = std::chrono::steady_clock::now();
 
+  ir::verify(graph, ir::Form::imported);
   const onednn::ThreadScope threads(target.threads);
   Lowering lowering(graph, target, options);
   for (const ir::NodeId id : graph.order()) {

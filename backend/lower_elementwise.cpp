@@ -108,7 +108,9 @@ bool emit_if_fast(Lowering& lowering, Draft& draft) {
 }
 
 void lower(Lowering& lowering, const ir::Node& node, const ir::Unary& op) {
-  if (onednn::eltwise_of(op.function) && lowering.graph().type(node.output).dtype == ir::DataType::f32) {
+  const bool prefers_onednn = lowering.options().kernels == Kernels::onednn;
+  if (prefers_onednn && onednn::eltwise_of(op.function) &&
+      lowering.graph().type(node.output).dtype == ir::DataType::f32) {
     Draft draft = lowering.draft(node, "onednn.eltwise");
     draft.operands = {lowering.operand(node, 0)};
     draft.result = lowering.result(node);

@@ -7,10 +7,10 @@
 namespace deeper::backend {
 namespace {
 
-// On operands as they lie, oneDNN where `fits`.
+// On operands as they lie. The native kernels are faster; under Kernels::onednn, oneDNN's where `fits`.
 void lower_preferably(Lowering& lowering, const ir::Node& node, bool fits, std::string_view onednn_kernel,
                       std::string_view native_kernel) {
-  if (fits) {
+  if (fits && lowering.options().kernels == Kernels::onednn) {
     Draft draft = lowering.draft(node, onednn_kernel);
     draft.operands = {lowering.operand(node, 0)};
     draft.result = lowering.result(node);

@@ -20,7 +20,7 @@ TEST(LowerOps, Pools) {
       const std::string op = fmt::format("Pool {{kind={}, {}}}", kind, pool);
       const ir::ValueId y = graph.add_node(ir::parse_op(op), {graph.inputs()[0]}, "y");
       graph.set_outputs({{"y", y}});
-      for (const int threads : {1, 2}) expect_right(graph, threads);
+      expect_right_everywhere(graph);
     }
   }
 }
@@ -60,13 +60,14 @@ TEST(LowerOps, Binary) {
                                                                                          {"[2,3,5,7]", "[]"},
                                                                                          {"[4,6]", "[6]"},
                                                                                          {"[3,1,1]", "[2,3,5,7]"}}) {
+      if (function == "prelu" && a.size() < b.size()) continue;
       SCOPED_TRACE(fmt::format("{} {} {}", function, a, b));
       ir::Graph graph = ir::parse(graph_text(fmt::format(
           "input %x: f32{}\n input %y: f32{}\n %p: f32{} = Unary(%x) {{function=tanh}}\n output \"x\" = %x", a, b, a)));
       const ir::ValueId p = graph.node(graph.order()[0]).output;
       const ir::Op op = ir::parse_op(fmt::format("Binary {{function={}}}", function));
       graph.set_outputs({{"z", graph.add_node(op, {p, graph.inputs()[1]}, "z")}});
-      for (const int threads : {1, 2}) expect_right(graph, threads);
+      expect_right_everywhere(graph);
     }
   }
 }
@@ -126,7 +127,7 @@ TEST(LowerOps, Reductions) {
         ir::Graph graph = ir::parse(graph_text("input %x: f32[2,6,3,4]\n output \"x\" = %x"));
         const std::string op = fmt::format("Reduce {{kind={}, axes={}, keepdims={}}}", kind, axes, keep);
         graph.set_outputs({{"y", graph.add_node(ir::parse_op(op), {graph.inputs()[0]}, "y")}});
-        expect_right(graph, 2);
+        expect_right_everywhere(graph);
       }
     }
   }
@@ -137,7 +138,7 @@ TEST(LowerOps, Normalisations) {
                                     "Softmax {axis=1, log=true}"}) {
     ir::Graph graph = ir::parse(graph_text("input %x: f32[2,16,5,6]\n output \"x\" = %x"));
     graph.set_outputs({{"y", graph.add_node(ir::parse_op(op), {graph.inputs()[0]}, "y")}});
-    for (const int threads : {1, 2}) expect_right(graph, threads);
+    expect_right_everywhere(graph);
   }
 }
 
@@ -159,7 +160,7 @@ TEST(LowerOps, Moves) {
     const ir::ValueId y = graph.add_node(ir::parse_op(op), {c}, "y");
     const ir::ValueId z = graph.add_node(ir::Unary{.function = {.function = ir::Function::neg}}, {y}, "z");
     graph.set_outputs({{"y", y}, {"z", z}, {"c", c}});
-    for (const int threads : {1, 2}) expect_right(graph, threads);
+    expect_right_everywhere(graph);
   }
 }
 
@@ -171,7 +172,7 @@ TEST(LowerOps, ImagesFromInputInNhwc) {
     %y: f32[1,6,5,8] = Transpose(%c) {perm=[0,2,3,1]}
     %f: f32[1,240] = Reshape(%y) {shape=[1,240]}
     output "f" = %f)"));
-  for (const int threads : {1, 2}) expect_right(graph, threads);
+  expect_right_everywhere(graph);
 }
 
 TEST(LowerOps, Concats) {

@@ -22,8 +22,8 @@ using Tensors = std::vector<std::vector<float>>;
 
 inline Target target_for(int threads) { return detect_target(threads, ""); }
 
-inline runtime::Plan compile_for(const ir::Graph& graph, int threads) {
-  return compile(graph, target_for(threads), CompileOptions{});
+inline runtime::Plan compile_for(const ir::Graph& graph, int threads, Kernels kernels = Kernels::all) {
+  return compile(graph, target_for(threads), CompileOptions{.kernels = kernels, .tune = Tune::off});
 }
 
 inline Tensors random_inputs(const ir::Graph& graph, unsigned seed) {
@@ -78,9 +78,10 @@ inline double relative_l2(const std::vector<float>& actual, const std::vector<do
 }
 
 // The graph compiled for `threads` agrees with the oracle; gives the plan.
-inline runtime::Plan expect_right(const ir::Graph& graph, int threads, double tolerance = 2e-6) {
+inline runtime::Plan expect_right(const ir::Graph& graph, int threads, double tolerance = 2e-6,
+                                  Kernels kernels = Kernels::all) {
   const Tensors inputs = random_inputs(graph, 7);
-  runtime::Plan plan = compile_for(graph, threads);
+  runtime::Plan plan = compile_for(graph, threads, kernels);
   const std::vector<ir::Array> expected = oracle(graph, inputs);
   const Tensors actual = run(plan, inputs);
   for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -90,9 +91,16 @@ inline runtime::Plan expect_right(const ir::Graph& graph, int threads, double to
   return plan;
 }
 
+inline void expect_right_everywhere(const ir::Graph& graph) {
+  for (const int threads : {1, 2}) {
+    expect_right(graph, threads, 2e-6, Kernels::all);
+    expect_right(graph, threads, 2e-6, Kernels::onednn);
+  }
+}
+
 inline void expect_right(std::string_view text) {
   const ir::Graph graph = ir::parse(text);
-  for (const int threads : {1, 2}) expect_right(graph, threads);
+  expect_right_everywhere(graph);
 }
 
 inline std::size_t count_steps(const runtime::Plan& plan, std::string_view kernel) {
