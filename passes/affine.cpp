@@ -50,33 +50,55 @@ void for_each_weight(const Node& linear, const Shape& weights, Visit visit) {
   }
 }
 
-// Operands of after(linear(before(x))).
-std::vector<ValueId> folded_operands(Graph& graph, const Node& linear, ValueId x, const Affine& before,
-                                     const Affine& after) {
-  const ValueId old_bias = operand(linear, 2);
-  const Tensor weights = *graph.constant(linear.inputs[1]);
-  const std::span<const float> from = weights.floats();
-  std::vector<double> sum(after.scale.size(), 0);
-  if (old_bias.valid()) std::ranges::copy(graph.constant(old_bias)->floats(), sum.begin());
-  std::vector<float> to(from.size());
-  for_each_weight(linear, weights.shape(), [&](std::int64_t i, std::int64_t out, std::int64_t in) {
-    to[i] = static_cast<float>(from[i] * before.scale[in] * after.scale[out]);
-    sum[out] += from[i] * before.shift[in];
-  });
-  std::vector<float> bias(sum.size());
-  for (std::size_t i = 0; i < sum.size(); ++i) bias[i] = static_cast<float>(sum[i] * after.scale[i] + after.shift[i]);
+std::vector<float> rounded(const std::vector<double>& numbers) {
+  std::vector<float> result(numbers.size());
+  std::ranges::transform(numbers, result.begin(), [](double number) { return static_cast<float>(number); });
+  return result;
+}
 
-  std::vector<ValueId> operands = linear.inputs;
-  operands.resize(std::max<std::size_t>(operands.size(), 3));
-  operands[0] = x;
-  operands[1] = graph.add_constant(graph.value(linear.inputs[1]).name, Tensor::f32(weights.shape(), std::move(to)));
-  if (!old_bias.valid() && !before.shifts() && !after.shifts()) {
-    if (operands.size() == 3) operands.pop_back();
-    return operands;
+// Weights times scale[output channel].
+std::vector<float> scaled_outputs(const Node& linear, const Tensor& weights, const std::vector<double>& scale) {
+  std::vector<float> to(weights.floats().begin(), weights.floats().end());
+  const auto* matmul = std::get_if<MatMul>(&linear.op);
+  const bool rows_are_outputs = matmul == nullptr || matmul->transpose_b;
+  const std::size_t row_length = to.size() / static_cast<std::size_t>(weights.shape()[0]);
+  for (std::size_t i = 0; i < to.size(); i += row_length) {
+    for (std::size_t k = 0; k < row_length; ++k) {
+      to[i + k] = static_cast<float>(to[i + k] * scale[rows_are_outputs ? i / row_length : k]);
+    }
   }
+  return to;
+}
+
+// Weights times scale[input channel].
+std::vector<float> scaled_inputs(const Node& linear, const Tensor& weights, const std::vector<double>& scale) {
+  std::vector<float> to(weights.floats().begin(), weights.floats().end());
+  for_each_weight(linear, weights.shape(), [&](std::int64_t i, std::int64_t, std::int64_t in) {
+    to[i] = static_cast<float>(to[i] * scale[in]);
+  });
+  return to;
+}
+
+// The node's bias in double, zeros where it has none.
+std::vector<double> bias_of(const Graph& graph, const Node& linear) {
+  std::vector<double> bias(static_cast<std::size_t>(graph.shape(linear.output).at(1)), 0);
+  const ValueId value = operand(linear, 2);
+  if (value.valid()) std::ranges::copy(graph.constant(value)->floats(), bias.begin());
+  return bias;
+}
+
+// The node's operands with others in place of x, weights and bias; no bias where there was none and this one is zero.
+std::vector<ValueId> operands_with(Graph& graph, const Node& linear, ValueId x, std::vector<float> weights,
+                                   const std::vector<double>& bias) {
+  const ValueId old_bias = operand(linear, 2);
+  const Value old_weights = graph.value(linear.inputs[1]);
+  std::vector<ValueId> operands = linear.inputs;
+  operands[0] = x;
+  operands[1] = graph.add_constant(old_weights.name, Tensor::f32(old_weights.type.shape, std::move(weights)));
+  if (!old_bias.valid() && std::ranges::all_of(bias, [](double b) { return b == 0; })) return operands;
   const std::string name = old_bias.valid() ? graph.value(old_bias).name : linear.name + "/bias";
-  const auto channels = static_cast<std::int64_t>(bias.size());
-  operands[2] = graph.add_constant(name, Tensor::f32({channels}, std::move(bias)));
+  operands.resize(std::max<std::size_t>(operands.size(), 3));
+  operands[2] = graph.add_constant(name, Tensor::f32({std::ssize(bias)}, rounded(bias)));
   return operands;
 }
 
@@ -183,16 +205,25 @@ bool is_unpadded(const Node& node) {
 
 void fold_after(Graph& graph, NodeId linear, const Affine& map, NodeId last) {
   const Node old = graph.node(linear);
-  const Affine before = Affine::identity(channels_of(graph, old.inputs[0]));
-  graph.rewrite(last, old.op, folded_operands(graph, old, old.inputs[0], before, map));
+  const Tensor weights = *graph.constant(old.inputs[1]);
+  std::vector<double> bias = bias_of(graph, old);
+  for (std::size_t c = 0; c < bias.size(); ++c) bias[c] = bias[c] * map.scale[c] + map.shift[c];
+  graph.rewrite(last, old.op, operands_with(graph, old, old.inputs[0], scaled_outputs(old, weights, map.scale), bias));
   graph.add_origins(last, old.origins);
 }
 
 void fold_before(Graph& graph, NodeId linear, const Affine& map, ValueId x) {
   const Node old = graph.node(linear);
   DEEPER_CHECK(is_unpadded(old) || !map.shifts(), "folding a shift before node '" + old.name + "'");
-  const Affine after = Affine::identity(channels_of(graph, old.output));
-  graph.rewrite(linear, old.op, folded_operands(graph, old, x, map, after));
+  const Tensor weights = *graph.constant(old.inputs[1]);
+  std::vector<double> bias = bias_of(graph, old);
+  const std::span<const float> numbers = weights.floats();
+  if (map.shifts()) {
+    for_each_weight(old, weights.shape(), [&](std::int64_t i, std::int64_t out, std::int64_t in) {
+      bias[out] += numbers[i] * map.shift[in];
+    });
+  }
+  graph.rewrite(linear, old.op, operands_with(graph, old, x, scaled_inputs(old, weights, map.scale), bias));
 }
 
 bool feeds_constant_weights_only(const Graph& graph, ValueId value) {
@@ -207,9 +238,7 @@ bool feeds_constant_weights_only(const Graph& graph, ValueId value) {
 ValueId channel_vector(Graph& graph, const std::string& name, const std::vector<double>& numbers, std::size_t rank) {
   Shape shape(rank, 1);
   shape.at(1) = static_cast<std::int64_t>(numbers.size());
-  std::vector<float> data(numbers.size());
-  std::ranges::transform(numbers, data.begin(), [](double number) { return static_cast<float>(number); });
-  return graph.add_constant(name, Tensor::f32(std::move(shape), std::move(data)));
+  return graph.add_constant(name, Tensor::f32(std::move(shape), rounded(numbers)));
 }
 
 void emit_affine(Graph& graph, NodeId last, ValueId x, const Affine& map) {

@@ -2,7 +2,7 @@
 // the Concat wants it and the Concat itself does nothing. A Concat that only another one reads is flattened into it
 // first. A slice of a wide Conv (merge_sibling_convs) has a place already: the Concat's is then found so that both fit,
 // the slice being the end of one and the beginning of the other. An operand that has no place (a graph input, a
-// constant, a graph output, one that lies elsewhere) stays outside, and the Concat copies it.
+// constant, one that lies elsewhere) stays outside, and the Concat copies it.
 //
 //   %a = Conv(%x, %w)          %a in $b0[0] = Conv(%x, %w)
 //   %b = Pool(%x)         ->   %b in $b0[2] = Pool(%x)

@@ -107,6 +107,7 @@ bool join_channels(Graph& graph, NodeId id) {
   }
   if (graph.type(x) != type) return false;
   for (const NodeId node : nodes) graph.add_origins(id, graph.node(node).origins);
+  graph.set_slot(concat.output, std::nullopt);
   emit_affine(graph, id, x, map);
   for (const ValueId value : concat.inputs) erase_dead(graph, value);
   return true;

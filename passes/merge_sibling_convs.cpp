@@ -121,7 +121,7 @@ Group run_of(const Graph& graph, const Group& group, const Leaves& leaves) {
   for (const ValueId leaf : leaves) {
     const auto is_leaf = [&](const Sibling& sibling) { return result_of(graph, sibling) == leaf; };
     const auto found = std::ranges::find_if(group, is_leaf);
-    if (found == group.end() || graph.is_output(leaf) || std::ranges::any_of(run, is_leaf)) break;
+    if (found == group.end() || std::ranges::any_of(run, is_leaf)) break;
     run.push_back(*found);
   }
   return run;
@@ -217,7 +217,7 @@ void merge(Graph& graph, const Group& in_order_of_graph) {
     const Shape shape = graph.shape(result);
     graph.rewrite(sibling.last, Slice{.starts = {0, channel, 0, 0}, .steps = {1, 1, 1, 1}, .shape = shape}, {wide});
     if (sibling.last != sibling.conv) erase_dead(graph, graph.node(sibling.conv).output);
-    if (!graph.is_output(result)) graph.set_slot(result, Slot{buffer, channel});
+    graph.set_slot(result, Slot{buffer, channel});
     channel += shape[1];
   }
 }

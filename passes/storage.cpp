@@ -25,8 +25,7 @@ bool is_channel_slice(const Graph& graph, const Node& node) {
 
 bool Storage::can_hold(const Graph& graph, ValueId value) {
   const Type& type = graph.type(value);
-  return type.dtype == DataType::f32 && type.shape.size() == 4 && graph.producer(value).valid() &&
-         !graph.is_output(value);
+  return type.dtype == DataType::f32 && type.shape.size() == 4 && graph.producer(value).valid();
 }
 
 Storage::Storage(const Graph& graph) : graph_(&graph), groups_(graph.buffers().size()) {

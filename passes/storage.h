@@ -13,7 +13,7 @@ class Storage {
  public:
   explicit Storage(const ir::Graph& graph);
 
-  // f32 of rank 4, computed by a node, and not a graph output: it can have a slot.
+  // f32 of rank 4 and computed by a node: it can have a slot.
   static bool can_hold(const ir::Graph& graph, ir::ValueId value);
 
   // Places `part` at `channel` channels after the start of `whole`, by joining their groups. False, and nothing done,
