@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "ir/error.h"
+#include "ir/verify.h"
 #include "passes/passes.h"
 
 namespace deeper::passes {
@@ -31,6 +32,7 @@ PassRun run_one(ir::Graph& graph, const PassInfo& pass) {
     run.changed = pass.run(graph);
     const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
     run.ms = elapsed.count();
+    ir::verify(graph, ir::Form::imported);
   } catch (const ModelError& error) {
     throw ModelError(fmt::format("pass {}: {}", pass.name, error.what()));
   } catch (const InternalError& error) {

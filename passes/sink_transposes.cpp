@@ -43,6 +43,22 @@ bool constants_fit(const Graph& graph, const ir::Node& node, std::size_t rank) {
       node.inputs, [&](ValueId id) { return id.valid() && (!graph.constant(id) || graph.shape(id).size() <= rank); });
 }
 
+// Reads an earlier Transpose{perm} of the same value where there is one.
+bool merge_with_equal(Graph& graph, NodeId id) {
+  const ir::Node& node = graph.node(id);
+  if (!std::holds_alternative<ir::Transpose>(node.op) || graph.value(node.output).slot) return false;
+  for (const NodeId other : graph.users(node.inputs[0])) {
+    if (other == id) return false;
+    const ir::Node& earlier = graph.node(other);
+    if (earlier.op != node.op || graph.value(earlier.output).slot) continue;
+    graph.replace_uses(node.output, earlier.output);
+    graph.add_origins(other, node.origins);
+    graph.erase(id);
+    return true;
+  }
+  return false;
+}
+
 // The operands of a node with `perm` applied to the constants and each other one replaced by what `data` says.
 template <typename Data>
 std::vector<ValueId> permuted_operands(Graph& graph, const ir::Node& node, const Axes& perm, const Data& data) {
@@ -157,7 +173,9 @@ bool raise(Graph& graph, NodeId id) {
 
 bool sink_transposes(Graph& graph) {
   bool changed = for_each_node(graph, simplify_view);
-  while (for_each_node(graph, raise) || for_each_node(graph, sink_into)) changed = true;
+  while (for_each_node(graph, merge_with_equal) || for_each_node(graph, raise) || for_each_node(graph, sink_into)) {
+    changed = true;
+  }
   if (changed) graph.prune();
   return changed;
 }

@@ -16,6 +16,7 @@
 
 #include "ir/parse.h"
 #include "ir/print.h"
+#include "ir/verify.h"
 #include "passes/passes.h"
 #include "tests/support/agreement.h"
 
@@ -88,12 +89,14 @@ void write_golden(const std::filesystem::path& path, const GoldenFile& file) {
 // Text after the pass; expects everything but that it is what the file says.
 std::string run_case(const passes::PassInfo& pass, const Case& one, double tolerance) {
   const ir::Graph before = ir::parse(one.before);
+  ir::verify(before, ir::Form::imported);
   EXPECT_EQ(ir::print(before), one.before) << "the graph before is not in printed form";
 
   ir::Graph after = before;
   const bool changed = pass.run(after);
   const std::string text = ir::print(after);
   EXPECT_EQ(changed, text != one.before) << "the pass says " << changed << " and leaves\n" << text;
+  ir::verify(after, ir::Form::imported);
   test::expect_agreement(after, before, tolerance);
 
   EXPECT_FALSE(pass.run(after)) << "changes its own result:\n" << ir::print(after);

@@ -6,7 +6,7 @@
 
 #include "frontend/import.h"
 #include "frontend/zoo/zoo.h"
-#include "ir/print.h"
+#include "ir/verify.h"
 #include "passes/passes.h"
 #include "tests/support/agreement.h"
 
@@ -56,6 +56,7 @@ class ZooPasses : public testing::TestWithParam<Member> {
 TEST_P(ZooPasses, KeepTheAnswerTogether) {
   ir::Graph graph = original;
   passes::run_passes(graph, passes::default_pipeline());
+  ir::verify(graph, ir::Form::optimized);
   expect_answer(graph, kRoundedWeights);
 
   for (const passes::PassRun& run : passes::run_passes(graph, passes::default_pipeline())) {

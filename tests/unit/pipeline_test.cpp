@@ -11,6 +11,7 @@
 #include "ir/error.h"
 #include "ir/parse.h"
 #include "ir/print.h"
+#include "ir/verify.h"
 #include "passes/passes.h"
 #include "tests/support/agreement.h"
 
@@ -61,6 +62,7 @@ TEST_P(Pipeline, AnySubsetInAnyOrderKeepsTheAnswer) {
 TEST_P(Pipeline, WholeGivesTheOptimizedForm) {
   ir::Graph graph = original;
   passes::run_passes(graph, passes::default_pipeline());
+  EXPECT_NO_THROW(ir::verify(graph, ir::Form::optimized));
   EXPECT_LT(graph.order().size(), original.order().size());
   test::expect_agreement(graph, original, kRoundedWeights);
 }
