@@ -92,9 +92,7 @@ std::string Attributes::text_or(std::string_view name, std::string_view fallback
   return text(name).value_or(std::string(fallback));
 }
 
-bool Attributes::flag_or(std::string_view name, bool fallback) const {
-  return integer_or(name, fallback ? 1 : 0) != 0;
-}
+bool Attributes::flag_or(std::string_view name, bool fallback) const { return integer_or(name, fallback ? 1 : 0) != 0; }
 
 std::int64_t Attributes::required_integer(std::string_view name) const {
   const std::optional<std::int64_t> value = integer(name);

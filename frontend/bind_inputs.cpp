@@ -43,7 +43,7 @@ Declared read_declaration(const onnx::ValueInfoProto& input) {
   return result;
 }
 
-void bind(Bindings& bindings, const std::string& dim, std::int64_t extent) {
+void bind_dim(Bindings& bindings, const std::string& dim, std::int64_t extent) {
   if (extent < 1 || extent > kMostElements) {
     throw ModelError(fmt::format("dim '{}' cannot be {}", dim, extent));
   }
@@ -88,7 +88,7 @@ void apply_shape(Declared& input, const ir::Shape& shape, Bindings& bindings) {
   bool fits = shape.size() == input.dims.size();
   for (std::size_t i = 0; fits && i < shape.size(); ++i) {
     if (input.dims[i].extent == 0) {
-      bind(bindings, input.dims[i].name, shape[i]);
+      bind_dim(bindings, input.dims[i].name, shape[i]);
     } else {
       fits = input.dims[i].extent == shape[i];
     }
@@ -98,8 +98,8 @@ void apply_shape(Declared& input, const ir::Shape& shape, Bindings& bindings) {
   for (const Declared::Dim& dim : input.dims) {
     declared.push_back(dim.extent == 0 ? dim.name : std::to_string(dim.extent));
   }
-  throw ModelError(fmt::format("input '{}' is [{}], not [{}]", input.name, fmt::join(declared, ","),
-                               fmt::join(shape, ",")));
+  throw ModelError(
+      fmt::format("input '{}' is [{}], not [{}]", input.name, fmt::join(declared, ","), fmt::join(shape, ",")));
 }
 
 BoundInput resolve(const Declared& input, const Bindings& bindings) {
@@ -109,8 +109,8 @@ BoundInput resolve(const Declared& input, const Bindings& bindings) {
   for (const Declared::Dim& dim : input.dims) {
     const auto bound = bindings.find(dim.name);
     if (dim.extent == 0 && bound == bindings.end()) {
-      throw ModelError(fmt::format("dim '{}' of input '{}' is not known (--dim {}=...)", dim.name, input.name,
-                                   dim.name));
+      throw ModelError(
+          fmt::format("dim '{}' of input '{}' is not known (--dim {}=...)", dim.name, input.name, dim.name));
     }
     result.type.shape.push_back(dim.extent == 0 ? bound->second : dim.extent);
   }
@@ -130,7 +130,7 @@ std::vector<BoundInput> bind_inputs(const onnx::GraphProto& graph, const ModelIn
   const std::map<std::string, ir::Shape> shapes = match_shapes(inputs, index, options);
   check_dim_names(inputs, options);
   Bindings bindings;
-  for (const auto& [name, extent] : options.dims) bind(bindings, name, extent);
+  for (const auto& [name, extent] : options.dims) bind_dim(bindings, name, extent);
   for (Declared& input : inputs) {
     const auto shape = shapes.find(input.name);
     if (shape != shapes.end()) apply_shape(input, shape->second, bindings);

@@ -1,5 +1,5 @@
-// Reads the file, indexes what defines each value, binds the inputs' dims, and imports the nodes that the wanted outputs
-// need, in order, each through its row of the importer table.
+// Reads the file, indexes what defines each value, binds the inputs' dims, and imports the nodes that the wanted
+// outputs need, in order, each through its row of the importer table.
 #include "frontend/import.h"
 
 #include <fmt/format.h>

@@ -8,9 +8,10 @@
 namespace deeper::frontend {
 namespace {
 
-std::array<std::span<const ImporterRow>, 10> families() {
-  return {convolution_rows(), pooling_rows(), normalization_rows(), elementwise_rows(), reduction_rows(),
-          shape_rows(),       slicing_rows(), constant_rows(),      head_rows(),        resize_rows()};
+std::array<std::span<const ImporterRow>, 12> families() {
+  return {convolution_rows(), pooling_rows(), normalization_rows(), elementwise_rows(),
+          reduction_rows(),   shape_rows(),   slicing_rows(),       constant_rows(),
+          head_rows(),        resize_rows(),  quantization_rows(),  quantized_rows()};
 }
 
 }  // namespace

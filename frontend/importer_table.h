@@ -38,6 +38,8 @@ std::span<const ImporterRow> slicing_rows();
 std::span<const ImporterRow> constant_rows();
 std::span<const ImporterRow> head_rows();
 std::span<const ImporterRow> resize_rows();
+std::span<const ImporterRow> quantization_rows();
+std::span<const ImporterRow> quantized_rows();
 
 // The row for an operator. ModelError saying whether domain, operator or opset is not supported.
 const ImporterRow& find_importer(std::string_view domain, std::string_view op_type, std::int64_t opset);

@@ -1,6 +1,8 @@
 #include "frontend/node_context.h"
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 
 #include "frontend/decode_tensor.h"
 #include "frontend/model_index.h"
@@ -14,10 +16,19 @@ constexpr std::int64_t kMostFoldedElements = 1 << 16;
 
 }  // namespace
 
+ir::Shape flattened(const ir::Shape& shape, std::int64_t axis) {
+  const auto product = [](auto first, auto last) {
+    return std::accumulate(first, last, std::int64_t{1}, std::multiplies<>());
+  };
+  return {product(shape.begin(), shape.begin() + axis), product(shape.begin() + axis, shape.end())};
+}
+
 NodeContext::NodeContext(ImportState& state, const onnx::NodeProto& node, std::int64_t opset)
     : state_(state), node_(node), opset_(opset), attributes_(node), name_(node_name(node)) {}
 
-bool NodeContext::has_input(std::size_t i) const { return i < input_count() && !node_.input(static_cast<int>(i)).empty(); }
+bool NodeContext::has_input(std::size_t i) const {
+  return i < input_count() && !node_.input(static_cast<int>(i)).empty();
+}
 
 ir::ValueId NodeContext::input(std::size_t i) const {
   require(has_input(i), "input {} is missing", i);
@@ -133,6 +144,10 @@ void NodeContext::result_at(std::size_t output, ir::Op op, std::vector<ir::Value
 void NodeContext::constant_result(ir::Tensor tensor) {
   require(output_count() > 0, "output 0 is missing");
   state_.values[node_.output(0)] = state_.graph.add_constant(node_.output(0), std::move(tensor));
+}
+
+ir::ValueId NodeContext::output(std::size_t output) const {
+  return state_.values.at(node_.output(static_cast<int>(output)));
 }
 
 ir::ValueId NodeContext::unary(ir::Function function, ir::ValueId x) {

@@ -32,6 +32,9 @@ void require(bool condition, fmt::format_string<Args...> text, Args&&... args) {
   if (!condition) throw ModelError(fmt::format(text, std::forward<Args>(args)...));
 }
 
+// {extents before `axis` multiplied, extents from `axis` on multiplied}
+ir::Shape flattened(const ir::Shape& shape, std::int64_t axis);
+
 // One ONNX node while it is imported: its operands as IR values, its attributes, and the IR nodes that take its place.
 // Errors thrown here carry no place; the importer adds node, operator and opset.
 class NodeContext {
@@ -79,6 +82,8 @@ class NodeContext {
   void result(ir::Op op, std::vector<ir::ValueId> inputs) { result_at(0, std::move(op), std::move(inputs)); }
   void result_at(std::size_t output, ir::Op op, std::vector<ir::ValueId> inputs);
   void constant_result(ir::Tensor tensor);
+  // A result given before.
+  ir::ValueId output(std::size_t output) const;
 
   // --- small conveniences ---
   ir::ValueId unary(ir::Function function, ir::ValueId x);

@@ -10,16 +10,9 @@ namespace {
 void import_conv(NodeContext& node) {
   const ir::ValueId x = node.input(0);
   const ir::ValueId weights = node.input(1);
-  const ir::Shape& kernel = node.shape(weights);
-  require(node.rank(weights) == node.rank(x) && node.rank(x) >= 2, "input has rank {}, weights have rank {}",
-          node.rank(x), node.rank(weights));
-  const Window window = read_window(node, node.shape(x), ir::Shape(kernel.begin() + 2, kernel.end()));
+  const ir::Conv conv = read_conv(node, node.shape(x), node.shape(weights));
   std::vector<ir::ValueId> inputs = {as_image(node, x), as_image(node, weights)};
   if (node.has_input(2)) inputs.push_back(node.input(2));
-  const ir::Conv conv{.strides = window.strides,
-                      .dilations = window.dilations,
-                      .pads = window.pads,
-                      .groups = node.attributes().integer_or("group", 1)};
   image_result(node, x, conv, std::move(inputs));
 }
 

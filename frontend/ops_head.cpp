@@ -1,7 +1,5 @@
 // What classifiers end in: Gemm, MatMul, Softmax, LogSoftmax.
 #include <array>
-#include <functional>
-#include <numeric>
 
 #include "frontend/importer_table.h"
 
@@ -76,13 +74,11 @@ void import_softmax_of_matrix(NodeContext& node, bool log) {
   std::int64_t axis = node.attributes().integer_or("axis", 1);
   require(axis >= -node.rank(x) && axis <= node.rank(x), "axis {} is outside rank {}", axis, node.rank(x));
   if (axis < 0) axis += node.rank(x);
-  const std::int64_t columns =
-      std::accumulate(shape.begin() + axis, shape.end(), std::int64_t{1}, std::multiplies<>());
-  if (axis < node.rank(x) && shape[static_cast<std::size_t>(axis)] == columns) {
+  const ir::Shape matrix = flattened(shape, axis);
+  if (axis < node.rank(x) && shape[static_cast<std::size_t>(axis)] == matrix[1]) {
     return node.result(ir::Softmax{.axis = axis, .log = log}, {x});
   }
-  const std::int64_t rows = std::accumulate(shape.begin(), shape.begin() + axis, std::int64_t{1}, std::multiplies<>());
-  const ir::ValueId softmax = node.add(ir::Softmax{.axis = 1, .log = log}, {node.reshape(x, {rows, columns})});
+  const ir::ValueId softmax = node.add(ir::Softmax{.axis = 1, .log = log}, {node.reshape(x, matrix)});
   node.result(ir::Reshape{.shape = shape}, {softmax});
 }
 

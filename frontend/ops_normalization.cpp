@@ -10,7 +10,8 @@ namespace {
 void batch_norm_per_element(NodeContext& node, float epsilon) {
   using enum ir::BinaryFunction;
   const ir::ValueId centred = node.binary(sub, node.input(0), node.input(3));
-  const ir::ValueId deviation = node.unary(ir::Function::sqrt, node.binary(add, node.input(4), node.add_scalar(epsilon)));
+  const ir::ValueId deviation =
+      node.unary(ir::Function::sqrt, node.binary(add, node.input(4), node.add_scalar(epsilon)));
   const ir::ValueId scaled = node.binary(mul, node.binary(div, centred, deviation), node.input(1));
   node.result(ir::Binary{.function = add}, {scaled, node.input(2)});
 }
@@ -42,8 +43,7 @@ void import_lp_normalization(NodeContext& node) {
   const std::int64_t axis = node.axis(node.attributes().integer_or("axis", -1), node.rank(x));
   const std::int64_t p = node.attributes().integer_or("p", 2);
   require(p == 1 || p == 2, "p = {} is not supported, only 1 and 2", p);
-  const ir::ValueId power =
-      p == 1 ? node.unary(ir::Function::abs, x) : node.binary(ir::BinaryFunction::mul, x, x);
+  const ir::ValueId power = p == 1 ? node.unary(ir::Function::abs, x) : node.binary(ir::BinaryFunction::mul, x, x);
   ir::ValueId norm = node.add(ir::Reduce{.kind = ir::ReduceKind::sum, .axes = {axis}, .keepdims = true}, {power});
   if (p == 2) norm = node.unary(ir::Function::sqrt, norm);
   node.result(ir::Binary{.function = ir::BinaryFunction::div}, {x, norm});

@@ -77,8 +77,7 @@ void import_resize(NodeContext& node) {
   const std::string policy = attributes.text_or("keep_aspect_ratio_policy", "stretch");
   require(policy == "stretch", "keep_aspect_ratio_policy '{}' is not supported", policy);
   ir::Resize resize{.mode = resize_mode(attributes.text_or("mode", "nearest"))};
-  resize.coordinates =
-      coordinates(attributes.text_or("coordinate_transformation_mode", "half_pixel"), resize.mode);
+  resize.coordinates = coordinates(attributes.text_or("coordinate_transformation_mode", "half_pixel"), resize.mode);
   resize.rounding = rounding(attributes.text_or("nearest_mode", "round_prefer_floor"));
   const std::vector<float> scales = node.has_input(2) ? node.numbers(2, "scales") : std::vector<float>{};
   if (!scales.empty()) {

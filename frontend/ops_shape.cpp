@@ -1,14 +1,13 @@
 // Operators that move or rename elements without computing: Reshape and its relatives, Transpose, Concat, Expand, Tile,
 // Identity, Dropout, Cast; and those that read a shape.
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
-#include <functional>
 #include <numeric>
 
 #include "frontend/element_type.h"
 #include "frontend/importer_table.h"
-
-#include <fmt/ranges.h>
 
 namespace deeper::frontend {
 namespace {
@@ -47,16 +46,10 @@ void import_reshape(NodeContext& node) {
 
 void import_flatten(NodeContext& node) {
   const ir::ValueId x = node.input(0);
-  const ir::Shape& shape = node.shape(x);
   std::int64_t axis = node.attributes().integer_or("axis", 1);
   require(axis >= -node.rank(x) && axis <= node.rank(x), "axis {} is outside rank {}", axis, node.rank(x));
   if (axis < 0) axis += node.rank(x);
-  const auto product = [](auto first, auto last) {
-    return std::accumulate(first, last, std::int64_t{1}, std::multiplies<>());
-  };
-  node.result(ir::Reshape{.shape = {product(shape.begin(), shape.begin() + axis),
-                                    product(shape.begin() + axis, shape.end())}},
-              {x});
+  node.result(ir::Reshape{.shape = flattened(node.shape(x), axis)}, {x});
 }
 
 void import_squeeze(NodeContext& node) {
@@ -184,20 +177,13 @@ void import_size(NodeContext& node) {
 }
 
 constexpr std::array kRows = {
-    ImporterRow{"", "Reshape", 3, kOpen, import_reshape},
-    ImporterRow{"", "Flatten", 3, kOpen, import_flatten},
-    ImporterRow{"", "Squeeze", 3, kOpen, import_squeeze},
-    ImporterRow{"", "Unsqueeze", 3, kOpen, import_unsqueeze},
-    ImporterRow{"", "Transpose", 1, kOpen, import_transpose},
-    ImporterRow{"", "Concat", 3, kOpen, import_concat},
-    ImporterRow{"", "Expand", 8, kOpen, import_expand},
-    ImporterRow{"", "Tile", 6, kOpen, import_tile},
-    ImporterRow{"", "Identity", 3, kOpen, import_identity},
-    ImporterRow{"", "Dropout", 3, kOpen, import_dropout},
-    ImporterRow{"", "Cast", 3, 5, import_cast_by_name},
-    ImporterRow{"", "Cast", 6, kOpen, import_cast},
-    ImporterRow{"", "CastLike", 15, kOpen, import_cast_like},
-    ImporterRow{"", "Shape", 1, kOpen, import_shape},
+    ImporterRow{"", "Reshape", 3, kOpen, import_reshape},     ImporterRow{"", "Flatten", 3, kOpen, import_flatten},
+    ImporterRow{"", "Squeeze", 3, kOpen, import_squeeze},     ImporterRow{"", "Unsqueeze", 3, kOpen, import_unsqueeze},
+    ImporterRow{"", "Transpose", 1, kOpen, import_transpose}, ImporterRow{"", "Concat", 3, kOpen, import_concat},
+    ImporterRow{"", "Expand", 8, kOpen, import_expand},       ImporterRow{"", "Tile", 6, kOpen, import_tile},
+    ImporterRow{"", "Identity", 3, kOpen, import_identity},   ImporterRow{"", "Dropout", 3, kOpen, import_dropout},
+    ImporterRow{"", "Cast", 3, 5, import_cast_by_name},       ImporterRow{"", "Cast", 6, kOpen, import_cast},
+    ImporterRow{"", "CastLike", 15, kOpen, import_cast_like}, ImporterRow{"", "Shape", 1, kOpen, import_shape},
     ImporterRow{"", "Size", 1, kOpen, import_size},
 };
 

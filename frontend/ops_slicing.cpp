@@ -85,9 +85,8 @@ void import_slice(NodeContext& node) {
 
 // Extents of the pieces: as told, else equal, a smaller one last where the opset allows it.
 Integers split_extents(const NodeContext& node, std::int64_t extent) {
-  const std::optional<Integers> told = node.opset() < 2 && node.has_input(1)
-                                           ? node.integers(1, "split")
-                                           : node.integers_since(13, "split", 1);
+  const std::optional<Integers> told =
+      node.opset() < 2 && node.has_input(1) ? node.integers(1, "split") : node.integers_since(13, "split", 1);
   if (told && !told->empty()) {
     std::int64_t sum = 0;
     for (const std::int64_t one : *told) {
@@ -179,10 +178,8 @@ void import_pad(NodeContext& node) {
   const auto rank = static_cast<std::size_t>(node.rank(x));
   require(request.pads.size() == 2 * request.axes.size(), "has {} pads for {} axes", request.pads.size(),
           request.axes.size());
-  ir::Pad pad{.mode = pad_mode(request.mode),
-              .begins = Integers(rank, 0),
-              .ends = Integers(rank, 0),
-              .value = request.value};
+  ir::Pad pad{
+      .mode = pad_mode(request.mode), .begins = Integers(rank, 0), .ends = Integers(rank, 0), .value = request.value};
   node.axes(request.axes, node.rank(x));
   for (std::size_t i = 0; i < request.axes.size(); ++i) {
     const auto axis = static_cast<std::size_t>(node.axis(request.axes[i], node.rank(x)));

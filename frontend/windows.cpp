@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <numeric>
 
 namespace deeper::frontend {
 namespace {
@@ -28,8 +29,9 @@ std::vector<std::int64_t> read_kernel(const NodeContext& node, std::size_t spati
     require(attribute.has_value(), "attribute 'kernel_shape' is missing");
     return spatial_list(node, "kernel_shape", spatial, 1, 1);
   }
-  require(!attribute || attribute->empty() || *attribute == *kernel, "attribute 'kernel_shape' is [{}], the weights are [{}]",
-          fmt::join(attribute.value_or(ir::Shape{}), ","), fmt::join(*kernel, ","));
+  require(!attribute || attribute->empty() || *attribute == *kernel,
+          "attribute 'kernel_shape' is [{}], the weights are [{}]", fmt::join(attribute.value_or(ir::Shape{}), ","),
+          fmt::join(*kernel, ","));
   return *kernel;
 }
 
@@ -54,7 +56,8 @@ Window read_window(const NodeContext& node, const ir::Shape& input, const std::o
   const std::string auto_pad = node.attributes().text_or("auto_pad", "NOTSET");
   const bool lower = auto_pad == "SAME_LOWER";
   const bool same = lower || auto_pad == "SAME_UPPER";
-  require(same || auto_pad == "NOTSET" || auto_pad == "VALID" || auto_pad.empty(), "auto_pad '{}' is unknown", auto_pad);
+  require(same || auto_pad == "NOTSET" || auto_pad == "VALID" || auto_pad.empty(), "auto_pad '{}' is unknown",
+          auto_pad);
   std::vector<std::int64_t> pads(2 * spatial, 0);
   if (!same && auto_pad != "VALID") pads = spatial_list(node, "pads", 2 * spatial, 0, 0);
 
@@ -75,10 +78,44 @@ Window read_window(const NodeContext& node, const ir::Shape& input, const std::o
   return window;
 }
 
+ir::Conv read_conv(const NodeContext& node, const ir::Shape& input, const ir::Shape& weights) {
+  require(weights.size() == input.size() && input.size() >= 2, "input has rank {}, weights have rank {}", input.size(),
+          weights.size());
+  const Window window = read_window(node, input, ir::Shape(weights.begin() + 2, weights.end()));
+  return {.strides = window.strides,
+          .dilations = window.dilations,
+          .pads = window.pads,
+          .groups = node.attributes().integer_or("group", 1)};
+}
+
+ir::Pool read_pool(const NodeContext& node, ir::PoolKind kind) {
+  const Window window = read_window(node, node.shape(node.input(0)), std::nullopt);
+  return {.kind = kind,
+          .kernel = window.kernel,
+          .strides = window.strides,
+          .dilations = window.dilations,
+          .pads = window.pads,
+          .ceil_mode = window.ceil_mode,
+          .count_include_pad = kind == ir::PoolKind::average && node.attributes().flag_or("count_include_pad", false)};
+}
+
+std::vector<std::int64_t> spatial_axes(std::int64_t rank) {
+  require(rank >= 2, "the input has rank {}, must have 2 or more", rank);
+  std::vector<std::int64_t> axes(static_cast<std::size_t>(rank - 2));
+  std::iota(axes.begin(), axes.end(), 2);
+  return axes;
+}
+
 ir::ValueId as_image(NodeContext& node, ir::ValueId value) {
   const ir::Shape& shape = node.shape(value);
   if (shape.size() != 3) return value;
   return node.reshape(value, {shape[0], shape[1], 1, shape[2]});
+}
+
+ir::ValueId from_image(NodeContext& node, ir::ValueId value, std::int64_t rank) {
+  if (rank != 3) return value;
+  const ir::Shape& shape = node.shape(value);
+  return node.reshape(value, {shape[0], shape[1], shape[3]});
 }
 
 void image_result(NodeContext& node, ir::ValueId input, ir::Op op, std::vector<ir::ValueId> inputs) {

@@ -13,7 +13,10 @@ std::vector<UnsupportedEntry> read_unsupported(const std::filesystem::path& path
     if (line.empty() || line[0] == '#') continue;
     const std::size_t end = line.find(' ');
     const std::size_t reason = line.find_first_not_of(' ', end);
-    entries.push_back({line.substr(0, end), reason == std::string::npos ? "" : line.substr(reason)});
+    UnsupportedEntry entry{line.substr(0, end), reason == std::string::npos ? "" : line.substr(reason)};
+    entry.incomparable = entry.pattern.starts_with('!');
+    if (entry.incomparable) entry.pattern.erase(0, 1);
+    entries.push_back(std::move(entry));
   }
   return entries;
 }

@@ -8,10 +8,12 @@
 
 namespace deeper::conformance {
 
-// One line of unsupported.txt: a name pattern (* and ?), then why the cases it matches are refused.
+// One line of a list: a name pattern (as of a shell), then why the cases it matches are refused. With '!' before the
+// pattern the expected data themselves are at fault and results are not compared.
 struct UnsupportedEntry {
   std::string pattern;
   std::string reason;
+  bool incomparable = false;
   int matches = 0;
 };
 
