@@ -1,5 +1,6 @@
-// Removes nodes that hand on their operand unchanged, merges a Reshape or Transpose with the one before it, and turns a
-// Transpose (or a Reduce) that only moves (drops) axes of extent 1 into a Reshape.
+// Removes nodes that hand on their operand unchanged and Expands whose reader broadcasts anyway, merges a Reshape or
+// Transpose with the one before it, and turns a Transpose (or a Reduce) that only moves (drops) axes of extent 1 into a
+// Reshape.
 //
 //   %a: f32[1,2,2,3] = Transpose(%x) {perm=[0,2,3,1]}         output "y" = %x
 //   %b: f32[1,3,2,2] = Transpose(%a) {perm=[0,3,1,2]}    ->
@@ -91,9 +92,30 @@ std::optional<ir::ValueId> unchanged_operand(const ir::Graph& graph, const ir::N
   return node.inputs[0];
 }
 
+// A Binary reads what an Expand reads where broadcasting gives the same shape.
+bool skip_expands(ir::Graph& graph, ir::NodeId id) {
+  const ir::Node& node = graph.node(id);
+  bool changed = false;
+  for (std::size_t k = 0; k < 2; ++k) {
+    std::vector<ir::ValueId> operands = node.inputs;
+    if (graph.producer_as<ir::Expand>(operands[k]) == nullptr) continue;
+    operands[k] = graph.node(graph.producer(operands[k])).inputs[0];
+    const ir::Shape& shape = graph.shape(node.output);
+    if (ir::broadcast(graph.shape(operands[0]), graph.shape(operands[1])) != shape) continue;
+    if (std::get<ir::Binary>(node.op).function == ir::BinaryFunction::prelu && graph.shape(operands[0]) != shape) {
+      continue;
+    }
+    graph.add_origins(id, graph.node(graph.producer(node.inputs[k])).origins);
+    graph.rewrite(id, node.op, operands);
+    changed = true;
+  }
+  return changed;
+}
+
 bool simplify(ir::Graph& graph, ir::NodeId id) {
   const ir::Node& node = graph.node(id);
   if (graph.value(node.output).slot) return false;
+  const bool skipped = std::holds_alternative<ir::Binary>(node.op) && skip_expands(graph, id);
   if (const std::optional<ir::ValueId> operand = unchanged_operand(graph, node)) {
     graph.replace_uses(node.output, *operand);
     graph.erase(id);
@@ -105,7 +127,7 @@ bool simplify(ir::Graph& graph, ir::NodeId id) {
     simplify_view(graph, id);
     return true;
   }
-  return simplify_view(graph, id);
+  return simplify_view(graph, id) || skipped;
 }
 
 }  // namespace
