@@ -78,7 +78,8 @@ TEST_P(Pipeline, SecondRunChangesNothing) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Modules, Pipeline,
-                         testing::Values("inception_v1", "inception_v3", "inception_resnet", "nhwc_islands"),
+                         testing::Values("inception_v1", "inception_v3", "inception_resnet", "nhwc_islands",
+                                         "quantised"),
                          [](const auto& name) { return name.param; });
 
 TEST(NhwcIslands, KeepOneTransposeAtTheInput) {
