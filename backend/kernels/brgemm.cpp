@@ -303,18 +303,27 @@ std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + u
 double product_cycles(const ConvShape& shape, const Tuning& tuning) {
   const std::vector<std::int64_t> sizes = channel_blocks(shape.group_outputs(), tuning.isa);
   StripBuilder builder(shape, tuning);
-  double rows = 0;
-  for (std::int64_t row = 0; row < shape.output[0]; ++row)
-    rows += static_cast<double>(valid_taps(shape, 0, row).size());
+  double taps = 0;
+  for (std::int64_t row = 0; row < shape.output[0]; ++row) {
+    taps += static_cast<double>(valid_taps(shape, 0, row).size());
+  }
+  constexpr double kCallCycles = 12;
+  constexpr double kTileVectors = 12;
+  constexpr double kTileCycles = 16;
+  constexpr double kTileCyclesPerRow = 6;
+  const auto calls = static_cast<double>(shape.output[0]);
+  const double kernel_rows = taps / calls;
   const double flops_per_cycle = tuning.isa == Isa::avx512 ? 32.0 : 16.0;  // multiply-adds
   double cycles = 0;
   builder.strips();
   for (const auto& [key, number] : builder.kernels()) {
     for (const std::int64_t block : sizes) {
       const double work = static_cast<double>(block * key.pixels * key.depth) / flops_per_cycle;
-      constexpr double kCallCycles = 12;
-      cycles += rows * static_cast<double>(builder.uses(number)) *
-                (work / gemm_efficiency(block, key.pixels, tuning.isa) + kCallCycles);
+      // A register tile of twelve or more vectors is loaded and stored once a call, and costs some for each kernel row.
+      const double tiles = static_cast<double>(block * key.pixels) / (flops_per_cycle / 2 * kTileVectors);
+      const double overhead = kCallCycles + tiles * (kTileCycles + kTileCyclesPerRow * kernel_rows);
+      cycles += calls * static_cast<double>(builder.uses(number)) *
+                (work * kernel_rows / gemm_efficiency(block, key.pixels, tuning.isa) + overhead);
     }
   }
   return cycles * static_cast<double>(shape.batch * shape.op.groups);

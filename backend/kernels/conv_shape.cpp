@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "backend/layout.h"
+
 namespace deeper::backend {
 namespace {
 
@@ -16,10 +18,12 @@ ImageStrides dense_strides(std::int64_t channels, const ir::Extent2& extent) {
   return {.image = channels * extent[0] * extent[1], .row = channels * extent[1], .pixel = channels};
 }
 
-std::optional<ImageStrides> image_strides(const runtime::Operand& operand) {
+std::optional<ImageStrides> strides_of(const runtime::Operand& operand) {
   if (operand.shape.size() != 4 || operand.strides.size() != 4) return std::nullopt;
-  if (operand.strides[1] != 1 && operand.shape[1] != 1) return std::nullopt;
-  return ImageStrides{.image = operand.strides[0], .row = operand.strides[2], .pixel = operand.strides[3]};
+  const std::optional<std::int64_t> pixel = pixel_stride(operand.shape, operand.strides);
+  if (!pixel) return std::nullopt;
+  return ImageStrides{
+      .image = *pixel * operand.shape[2] * operand.shape[3], .row = *pixel * operand.shape[3], .pixel = *pixel};
 }
 
 bool same_place(const runtime::Operand& a, const runtime::Operand& b) {
@@ -33,8 +37,8 @@ std::optional<ConvShape> conv_shape(const runtime::Step& step) {
   if (op == nullptr || step.operands.size() < 2) return std::nullopt;
   const runtime::Operand& x = step.operands[0];
   const ir::Shape& weights = step.operands[1].shape;
-  const auto source = image_strides(x);
-  const auto result = image_strides(step.result);
+  const auto source = strides_of(x);
+  const auto result = strides_of(step.result);
   if (!source || !result || weights.size() != 4) return std::nullopt;
   ConvShape shape;
   shape.op = *op;
@@ -48,7 +52,7 @@ std::optional<ConvShape> conv_shape(const runtime::Step& step) {
   shape.result = *result;
   shape.has_bias = step.operands.size() > 2 && step.operands[2].space != runtime::Space::none;
   if (step.operands.size() > 3 && step.operands[3].space != runtime::Space::none) {
-    const auto residual = image_strides(step.operands[3]);
+    const auto residual = strides_of(step.operands[3]);
     if (!residual) return std::nullopt;
     shape.has_residual = true;
     shape.residual = *residual;

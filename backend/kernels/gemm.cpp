@@ -17,7 +17,7 @@ struct Block {
   std::int64_t rows;
   double efficiency;
 };
-constexpr Block kAvx2Blocks[] = {{64, 0.97}, {32, 0.97}, {24, 0.92}, {16, 0.71}, {8, 0.45}};
+constexpr Block kAvx2Blocks[] = {{32, 0.97}, {24, 0.92}, {16, 0.71}, {8, 0.45}};
 constexpr Block kAvx512Blocks[] = {{64, 0.98}, {48, 0.97}, {32, 0.96}, {16, 0.90}};
 
 std::span<const Block> blocks(Isa isa) {
