@@ -20,7 +20,7 @@ struct ZooEntry {
   std::string_view summary;        // what sets it apart
 };
 
-// Oldest first.
+// In the order in which they grew out of each other.
 std::span<const ZooEntry> zoo_entries();
 
 struct ZooOptions {
