@@ -391,7 +391,7 @@ double estimate_ns(const ConvShape& shape, const Target& target) {
       static_cast<double>(shape.batch * shape.output[0] * shape.output[1] * shape.out_channels * 4);
   const double passes = result_bytes / kPixelPassBytesPerNs / static_cast<double>(target.threads);
   const double fetch = static_cast<double>(weights_bytes(shape, tuning)) / kMemoryBytesPerNs;
-  return std::max(products, fetch) + 0.3 * std::min(products, fetch) + passes;
+  return products + fetch + passes;
 }
 
 runtime::Executable prepare(const runtime::Step& step, int /*threads*/) {

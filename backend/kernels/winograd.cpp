@@ -282,14 +282,14 @@ struct Work {
   void multiply(const TileKind& kind, const TileBlock& block, const ChannelGroup& group) const {
     const std::int64_t frequencies = kind.tiles.frequencies();
     const std::int64_t inputs = state.shape.in_channels;
+    const float* panel = weights + kind.weights + group.channel * inputs * frequencies;
     for (std::int64_t f = 0; f < frequencies; ++f) {
       const float* input = scratch + f * state.layout.input_stride;
       float* output = scratch + state.layout.products + f * state.layout.output_stride;
       for (std::int64_t b = group.blocks.first; b < group.blocks.last; ++b) {
         const ChannelBlock& channels = state.blocks[b];
-        const float* panel =
-            weights + kind.weights + channels.channel * inputs * frequencies + f * inputs * channels.rows;
         state.kernels[block.kernels + channels.kind](panel, input, output + channels.channel - group.channel, 1);
+        panel += inputs * channels.rows;
       }
     }
   }
@@ -430,23 +430,28 @@ std::vector<float> pack_weights(const ConvShape& shape, const Tuning& tuning, st
   DEEPER_CHECK(static_cast<std::int64_t>(weights.size()) == shape.out_channels * inputs * window, "packing weights");
   std::vector<std::int64_t> row_counts;
   const std::vector<ChannelBlock> blocks = make_blocks(shape.out_channels, tuning.isa, row_counts);
+  const std::vector<ChannelGroup> groups = make_groups(blocks, tuning.channels);
   std::vector<float> packed(static_cast<std::size_t>(weights_bytes(shape, tuning)) / sizeof(float));
   float* to = packed.data();
   std::array<double, kMaxPoints * kMaxPoints> values{};
   for (const TileGroup& g : tile_groups(tuning.tiling)) {
     const Transform y = make_transform(g.y());
     const Transform x = make_transform(g.x());
-    for (const ChannelBlock& block : blocks) {
-      for (std::int64_t input = 0; input < inputs; ++input) {
-        for (std::int64_t row = 0; row < block.rows; ++row) {
-          const float* taps = weights.data() + ((block.channel + row) * inputs + input) * window;
-          transform_weights(y, x, taps, shape.kernel[1], 1, values.data());
-          for (std::int64_t f = 0; f < g.frequencies(); ++f) {
-            to[(f * inputs + input) * block.rows + row] = static_cast<float>(values[f]);
+    for (const ChannelGroup& group : groups) {
+      for (std::int64_t b = group.blocks.first; b < group.blocks.last; ++b) {
+        const ChannelBlock& block = blocks[b];
+        float* panel = to + (block.channel - group.channel) * inputs;
+        for (std::int64_t input = 0; input < inputs; ++input) {
+          for (std::int64_t row = 0; row < block.rows; ++row) {
+            const float* taps = weights.data() + ((block.channel + row) * inputs + input) * window;
+            transform_weights(y, x, taps, shape.kernel[1], 1, values.data());
+            for (std::int64_t f = 0; f < g.frequencies(); ++f) {
+              panel[f * inputs * group.width + input * block.rows + row] = static_cast<float>(values[f]);
+            }
           }
         }
       }
-      to += g.frequencies() * inputs * block.rows;
+      to += g.frequencies() * inputs * group.width;
     }
   }
   return packed;

@@ -17,7 +17,7 @@ std::int64_t most_frequencies(const Tiling& tiling) {
 }
 
 // Block sizes for a tiling: half of L2 for the transformed input, a quarter for the products.
-Tuning blocked(const ConvShape& shape, const Tiling& tiling, const Target& target) {
+Tuning blocked(const ConvShape& shape, std::int64_t largest_block, const Tiling& tiling, const Target& target) {
   constexpr std::int64_t kFewest = 12;
   constexpr std::int64_t kMost = 48;
   const std::int64_t frequencies = most_frequencies(tiling);
@@ -28,15 +28,13 @@ Tuning blocked(const ConvShape& shape, const Tiling& tiling, const Target& targe
   // Equal blocks; as many as members where there are that many.
   const std::int64_t blocks = (all + tiles - 1) / tiles;
   tiles = (all + blocks - 1) / blocks;
-  const std::int64_t largest = channel_blocks(shape.out_channels, target.isa).front();
   std::int64_t channels = target.l2_bytes / 4 / (frequencies * tiles * kFloat);
-  channels = std::clamp(channels / 32 * 32, largest, std::max<std::int64_t>(largest, 192));
+  channels = std::clamp(channels / 32 * 32, largest_block, std::max<std::int64_t>(largest_block, 192));
   return {.isa = target.isa, .tiling = tiling, .tiles = tiles, .channels = channels};
 }
 
-}  // namespace
-
-double estimate_ns(const ConvShape& shape, const Tuning& tuning, const Target& target) {
+double estimate(const ConvShape& shape, std::span<const std::int64_t> blocks, const Tuning& tuning,
+                const Target& target) {
   constexpr double kGigahertz = 3.4;
   constexpr double kMemoryBytesPerNs = 18;
   // Cycles per vector of channels and frequency, one axis or two.
@@ -49,7 +47,7 @@ double estimate_ns(const ConvShape& shape, const Tuning& tuning, const Target& t
     const std::int64_t tiles = g.tiles() * shape.batch;
     const std::int64_t count = (tiles + tuning.tiles - 1) / tuning.tiles;
     const auto frequencies = static_cast<double>(g.frequencies());
-    for (const std::int64_t rows : channel_blocks(shape.out_channels, target.isa)) {
+    for (const std::int64_t rows : blocks) {
       const double work = static_cast<double>(tiles * rows * shape.in_channels) / (2 * lanes);
       const double calls = static_cast<double>(count) * kCallCycles;
       cycles += frequencies * (work / gemm_efficiency(rows, (tiles + count - 1) / count, target.isa) + calls);
@@ -61,16 +59,24 @@ double estimate_ns(const ConvShape& shape, const Tuning& tuning, const Target& t
   }
   const double compute = cycles / kGigahertz / static_cast<double>(target.threads);
   const double fetch = static_cast<double>(weights_bytes(shape, tuning)) / kMemoryBytesPerNs;
-  return std::max(compute, fetch) + 0.3 * std::min(compute, fetch);
+  // The first columns of a product wait for its weights, the others find them in cache.
+  return compute + fetch;
+}
+
+}  // namespace
+
+double estimate_ns(const ConvShape& shape, const Tuning& tuning, const Target& target) {
+  return estimate(shape, channel_blocks(shape.out_channels, target.isa), tuning, target);
 }
 
 std::vector<Tuning> choose(const ConvShape& shape, const Target& target, Accuracy accuracy) {
   constexpr std::size_t kKept = 5;
   if (!applies(shape, target)) return {};
+  const std::vector<std::int64_t> blocks = channel_blocks(shape.out_channels, target.isa);
   std::vector<std::pair<double, Tuning>> ways;
   for (const Tiling& tiling : tilings(shape, accuracy)) {
-    const Tuning tuning = blocked(shape, tiling, target);
-    ways.emplace_back(estimate_ns(shape, tuning, target), tuning);
+    const Tuning tuning = blocked(shape, blocks.front(), tiling, target);
+    ways.emplace_back(estimate(shape, blocks, tuning, target), tuning);
   }
   std::stable_sort(ways.begin(), ways.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<Tuning> result;
