@@ -45,17 +45,23 @@ void Barrier::wait(int count) noexcept {
   }
 }
 
+// What ThreadSanitizer, which cannot see OpenMP's own synchronisation, sees of a region's beginning and end.
+__attribute__((noinline)) void ThreadTeam::open() noexcept { begun_.fetch_add(1, std::memory_order_release); }
+__attribute__((noinline)) void ThreadTeam::enter() noexcept { begun_.load(std::memory_order_acquire); }
+__attribute__((noinline)) void ThreadTeam::leave() noexcept { ended_.fetch_add(1, std::memory_order_release); }
+__attribute__((noinline)) void ThreadTeam::close() noexcept { ended_.load(std::memory_order_acquire); }
+
 // Not instrumented: the compiler passes the region's variables in a struct on this thread's stack.
 __attribute__((no_sanitize("thread"))) void ThreadTeam::run(int threads, void (*work)(void*, Team) noexcept,
                                                             void* state) noexcept {
-  epoch_.fetch_add(1, std::memory_order_release);
+  open();
 #pragma omp parallel num_threads(threads)
   {
-    epoch_.load(std::memory_order_acquire);
-    const Team team{omp_get_thread_num(), omp_get_num_threads()};
-    work(state, team);
-    barrier_.wait(team.count);
+    enter();
+    work(state, {omp_get_thread_num(), omp_get_num_threads()});
+    leave();
   }
+  close();
 }
 
 }  // namespace deeper::runtime

@@ -55,7 +55,13 @@ class ThreadTeam {
   Barrier& barrier() { return barrier_; }
 
  private:
-  alignas(64) std::atomic<unsigned> epoch_{0};
+  void open() noexcept;
+  void enter() noexcept;
+  void leave() noexcept;
+  void close() noexcept;
+
+  alignas(64) std::atomic<unsigned> begun_{0};
+  alignas(64) std::atomic<unsigned> ended_{0};
   Barrier barrier_;
 };
 
