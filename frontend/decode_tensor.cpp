@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
@@ -122,9 +123,9 @@ ir::Tensor decode_elements(const TensorProto& tensor, const Elements& elements) 
 
 std::int64_t checked_element_count(const ir::Shape& shape) {
   const std::int64_t count = ir::element_count(shape);
-  if (count > kMostElements) {
-    throw ModelError(fmt::format("the shape [{}] has {} elements, more than the {} allowed", fmt::join(shape, ","),
-                                 count, kMostElements));
+  if (count > kMostElements || std::ranges::any_of(shape, [](std::int64_t extent) { return extent > kMostElements; })) {
+    throw ModelError(
+        fmt::format("the shape [{}] is larger than the {} elements allowed", fmt::join(shape, ","), kMostElements));
   }
   return count;
 }

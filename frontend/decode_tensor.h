@@ -9,7 +9,7 @@ namespace deeper::frontend {
 // No value of a model may have more elements than this.
 inline constexpr std::int64_t kMostElements = std::int64_t{1} << 28;
 
-// Number of elements of `shape`; ModelError where it overflows or is above kMostElements.
+// Number of elements of `shape`; ModelError where it or an extent overflows or is above kMostElements.
 std::int64_t checked_element_count(const ir::Shape& shape);
 
 // A TensorProto as the IR holds it, from raw, typed or external data. ModelError where the element type is not

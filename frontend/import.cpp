@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <set>
 
 #include "frontend/bind_inputs.h"
@@ -166,6 +167,13 @@ class Importer {
   Imported result_;
 };
 
+// Names of a model may hold anything; an error is one line of printable text.
+std::string one_line(std::string text) {
+  std::ranges::replace_if(
+      text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
+  return text;
+}
+
 }  // namespace
 
 Imported import_model(const std::filesystem::path& path, const ImportOptions& options) {
@@ -177,7 +185,7 @@ Imported import_model(const std::filesystem::path& path, const ImportOptions& op
     imported.model_hash = file.hash;
     return imported;
   } catch (const ModelError& error) {
-    throw ModelError(fmt::format("{}: {}", path.string(), error.what()));
+    throw ModelError(one_line(fmt::format("{}: {}", path.string(), error.what())));
   }
 }
 

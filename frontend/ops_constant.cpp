@@ -8,6 +8,9 @@
 namespace deeper::frontend {
 namespace {
 
+// Ranges are indices and coordinates.
+constexpr std::int64_t kLongestRange = 1 << 20;
+
 void import_constant(NodeContext& node) {
   const Attributes& attributes = node.attributes();
   if (const onnx::TensorProto* tensor = attributes.tensor("value")) return node.constant_result(node.decode(*tensor));
@@ -44,7 +47,7 @@ void import_range(NodeContext& node) {
           "start, limit and delta are {}, {} and {}", to_string(start.type()), to_string(limit.type()),
           to_string(delta.type()));
   const double length = std::ceil((limit.at(0) - start.at(0)) / delta.at(0));
-  require(length <= static_cast<double>(kMostElements), "start {}, limit {} and delta {} give too many elements",
+  require(length <= static_cast<double>(kLongestRange), "start {}, limit {} and delta {} give too many elements",
           start.at(0), limit.at(0), delta.at(0));
   const auto count = static_cast<std::int64_t>(std::max(length, 0.0));
   if (start.is_f32()) {
@@ -54,8 +57,8 @@ void import_range(NodeContext& node) {
     }
     return node.constant_result(ir::Tensor::f32({count}, std::move(values)));
   }
-  std::vector<std::int64_t> values(static_cast<std::size_t>(count));
-  for (std::int64_t i = 0; i < count; ++i) values[static_cast<std::size_t>(i)] = start.ints()[0] + i * delta.ints()[0];
+  std::vector<std::int64_t> values(static_cast<std::size_t>(count), start.ints()[0]);
+  for (std::size_t i = 1; i < values.size(); ++i) values[i] = values[i - 1] + delta.ints()[0];
   node.constant_result(ir::Tensor::integer(start.dtype(), {count}, std::move(values)));
 }
 

@@ -12,17 +12,26 @@ using ir::Function;
 
 // --- one operand ---
 
+void require_floating(const NodeContext& node, ir::ValueId x) {
+  require(node.type(x).dtype == ir::DataType::f32, "takes floating point, not {}", to_string(node.type(x)));
+}
+
 template <Function function>
 void import_unary(NodeContext& node) {
+  const bool takes_integers = function == Function::relu || function == Function::abs || function == Function::neg ||
+                              function == Function::sign || function == Function::logical_not;
+  if (!takes_integers) require_floating(node, node.input(0));
   node.result(ir::Unary{.function = {.function = function}}, {node.input(0)});
 }
 
 void import_leaky_relu(NodeContext& node) {
+  require_floating(node, node.input(0));
   const float alpha = node.attributes().number_or("alpha", 0.01F);
   node.result(ir::Unary{.function = {.function = Function::leaky_relu, .alpha = alpha}}, {node.input(0)});
 }
 
 void import_hard_sigmoid(NodeContext& node) {
+  require_floating(node, node.input(0));
   node.result(ir::Unary{.function = {.function = Function::hard_sigmoid,
                                      .alpha = node.attributes().number_or("alpha", 0.2F),
                                      .beta = node.attributes().number_or("beta", 0.5F)}},
@@ -30,6 +39,7 @@ void import_hard_sigmoid(NodeContext& node) {
 }
 
 void import_hard_swish(NodeContext& node) {
+  require_floating(node, node.input(0));
   const ir::ValueId gate = node.add(
       ir::Unary{.function = {.function = Function::hard_sigmoid, .alpha = 1.0F / 6.0F, .beta = 0.5F}}, {node.input(0)});
   node.result(ir::Binary{.function = BinaryFunction::mul}, {node.input(0), gate});
@@ -129,6 +139,8 @@ Pair read_pair(NodeContext& node) {
 template <BinaryFunction function>
 void import_binary(NodeContext& node) {
   const Pair pair = read_pair(node);
+  const bool takes_bool = function == BinaryFunction::equal || function >= BinaryFunction::logical_and;
+  require(takes_bool || node.type(pair.x).dtype != ir::DataType::boolean, "does not take bool");
   node.result(ir::Binary{.function = function}, {pair.x, pair.y});
 }
 

@@ -1,6 +1,7 @@
-// BatchNormalization, LRN, LpNormalization and InstanceNormalization's relatives by arithmetic.
+// BatchNormalization, LRN and LpNormalization.
 #include <array>
 
+#include "frontend/decode_tensor.h"
 #include "frontend/importer_table.h"
 
 namespace deeper::frontend {
@@ -31,7 +32,9 @@ void import_batch_normalization(NodeContext& node) {
 
 void import_lrn(NodeContext& node) {
   const Attributes& attributes = node.attributes();
-  node.result(ir::Lrn{.size = attributes.required_integer("size"),
+  const std::int64_t size = attributes.required_integer("size");
+  require(size >= 1 && size <= kMostElements, "size {} is not possible", size);
+  node.result(ir::Lrn{.size = size,
                       .alpha = attributes.number_or("alpha", 1e-4F),
                       .beta = attributes.number_or("beta", 0.75F),
                       .bias = attributes.number_or("bias", 1.0F)},

@@ -135,7 +135,9 @@ void import_dropout(NodeContext& node) {
   }
   node.result(ir::Identity{}, {node.input(0)});
   if (!node.is_used(1)) return;
-  const ir::ValueId kept = node.add_constant(ir::Tensor::integer(ir::DataType::boolean, {}, {1}));
+  const bool mask_is_bool = node.opset() >= 10;
+  const ir::ValueId kept =
+      node.add_constant(mask_is_bool ? ir::Tensor::integer(ir::DataType::boolean, {}, {1}) : ir::Tensor::scalar(1));
   node.result_at(1, ir::Expand{.shape = node.shape(node.input(0))}, {kept});
 }
 
