@@ -1,0 +1,83 @@
+#include "tools/model_flags.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+
+#include "ir/error.h"
+
+namespace deeper::tools {
+namespace {
+
+std::pair<std::string, std::int64_t> parse_dim(const std::string& text) {
+  const std::size_t equals = text.rfind('=');
+  std::int64_t extent = 0;
+  if (equals != std::string::npos && equals != 0) {
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data() + equals + 1, end, extent);
+    if (error == std::errc{} && stop == end && extent > 0) return {text.substr(0, equals), extent};
+  }
+  throw CLI::ValidationError("--dim", fmt::format("'{}' is not NAME=K with K above 0", text));
+}
+
+passes::Pipeline pipeline_without(const std::vector<std::string>& disabled) {
+  for (const std::string& name : disabled) {
+    if (std::ranges::find(passes::all_passes(), name, &passes::PassInfo::name) == passes::all_passes().end()) {
+      throw CLI::ValidationError("--disable", fmt::format("there is no pass '{}'", name));
+    }
+  }
+  return passes::without(disabled);
+}
+
+passes::Pipeline pipeline_of(const std::string& text) {
+  try {
+    return passes::parse_pipeline(text == "none" ? "" : text);
+  } catch (const ModelError& error) {
+    throw CLI::ValidationError("--passes", error.what());
+  }
+}
+
+}  // namespace
+
+void ModelFlags::add_to(CLI::App& command, const std::string& output_flag) {
+  command_ = &command;
+  command.add_option("model", model_, "ONNX model, or a plan that 'deeper compile' wrote")->required();
+  command.add_option("--threads", threads_, "threads to run on (default: one per CPU)")->check(CLI::Range(1, 1024));
+  command.add_option("--dim", dims_, "bind a symbolic dimension: NAME=K (batch is 1 unless bound)");
+  command.add_option(output_flag, outputs_, "compute only this output; any value of the model may be named");
+  auto* list =
+      command.add_option("--passes", passes_, "run exactly these passes, in this order: a,b,c ('none' for no pass)");
+  command.add_option("--disable", disabled_, "leave one pass out of the pipeline")->excludes(list);
+  command.add_option("--kernels", kernels_, "'all', 'onednn', or one convolution algorithm to use wherever it applies");
+  command.add_option("--tune", tune_, "choose kernels by cost model (off), by records (cached), or measure now (full)")
+      ->check(CLI::IsMember({"off", "cached", "full"}));
+  command.add_option("--isa", isa_, "use no instruction set above this one")->check(CLI::IsMember({"avx2", "avx512"}));
+}
+
+OpenOptions ModelFlags::options() const {
+  OpenOptions options;
+  for (const std::string& dim : dims_) options.import.dims.insert(parse_dim(dim));
+  options.import.outputs = outputs_;
+  if (command_->count("--passes") != 0) options.pipeline = pipeline_of(passes_);
+  if (!disabled_.empty()) options.pipeline = pipeline_without(disabled_);
+  if (kernels_ == "onednn") {
+    options.compile.kernels = backend::Kernels::onednn;
+  } else if (kernels_ != "all") {
+    options.compile.force = kernels_;
+  }
+  options.compile.tune = tune_ == "off"    ? backend::Tune::off
+                         : tune_ == "full" ? backend::Tune::full
+                                           : backend::Tune::cached;
+  options.isa = isa_;
+  options.threads = threads_;
+  return options;
+}
+
+std::string kernels_text(const backend::CompileOptions& options) {
+  if (!options.force.empty()) return options.force;
+  return options.kernels == backend::Kernels::onednn ? "onednn" : "all";
+}
+
+}  // namespace deeper::tools

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backend/compile.h"
+#include "frontend/import.h"
+#include "passes/passes.h"
+#include "runtime/plan.h"
+
+// From a file to a plan in one call: what the command line, the C API and embedding programs use.
+namespace deeper {
+
+struct OpenOptions {
+  frontend::ImportOptions import;
+  std::optional<passes::Pipeline> pipeline;  // none: the default one
+  backend::CompileOptions compile;
+  std::string isa;  // cap on the instruction set: "avx2", "avx512"; empty: what the CPU has
+  int threads = 0;  // 0: one per CPU this process may use
+};
+
+// CPUs this process may use.
+int available_threads();
+
+// Imports and optimizes an ONNX model. Throws ModelError.
+frontend::Imported import_and_optimize(const std::filesystem::path& model, const OpenOptions& options);
+
+// Lowers an optimized graph; ports take the types the model declares.
+runtime::Plan compile_imported(const frontend::Imported& imported, const OpenOptions& options);
+
+// A plan from an ONNX model (import, passes, compile) or from a plan file (loaded; options that only a compilation
+// could honour are refused). Throws ModelError.
+runtime::Plan open_plan(const std::filesystem::path& model, const OpenOptions& options);
+
+}  // namespace deeper
