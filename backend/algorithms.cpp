@@ -1,7 +1,11 @@
 #include "backend/algorithms.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <optional>
+#include <ranges>
 
 #include "backend/layout.h"
 #include "backend/onednn/compat.h"
@@ -79,6 +83,13 @@ ConvProblem conv_problem(Lowering& lowering, const ir::Node& node) {
 std::span<const ConvAlgorithm> conv_algorithms() {
   static const std::vector<ConvAlgorithm> rows = all_algorithms();
   return rows;
+}
+
+void check_forced_algorithm(const CompileOptions& options) {
+  const auto names = std::views::transform(conv_algorithms(), &ConvAlgorithm::name);
+  if (options.force.empty() || std::ranges::find(names, options.force) != names.end()) return;
+  throw ModelError(
+      fmt::format("there is no convolution algorithm '{}', only {}", options.force, fmt::join(names, ", ")));
 }
 
 ConvChoice choose_algorithm(const ConvProblem& problem, const Target& target, const CompileOptions& options,

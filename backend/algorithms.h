@@ -35,6 +35,9 @@ struct ConvAlgorithm {
 
 std::span<const ConvAlgorithm> conv_algorithms();
 
+// Throws ModelError where `options.force` names no row.
+void check_forced_algorithm(const CompileOptions& options);
+
 struct ConvChoice {
   const ConvAlgorithm* algorithm = nullptr;
   ConvCandidate candidate;  // of algorithm->kernel

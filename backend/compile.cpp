@@ -3,6 +3,7 @@
 #include <chrono>
 #include <string>
 
+#include "backend/algorithms.h"
 #include "backend/kernels/conv_kernels.h"
 #include "backend/kernels/native.h"
 #include "backend/lower.h"
@@ -60,6 +61,7 @@ runtime::Plan compile(const ir::Graph& graph, const Target& target, const Compil
   const auto start = std::chrono::steady_clock::now();
 
   ir::verify(graph, ir::Form::imported);
+  check_forced_algorithm(options);
   const onednn::ThreadScope threads(target.threads);
   Lowering lowering(graph, target, options);
   for (const ir::NodeId id : graph.order()) {
