@@ -59,7 +59,7 @@ struct Loaded {
 
   runtime::Program program;
   runtime::Session session;
-  std::vector<std::vector<float>> in;
+  const std::vector<std::vector<float>> in;
   std::vector<std::vector<float>> out;
   std::vector<std::span<const float>> in_views;
   std::vector<std::span<float>> out_views;
