@@ -1,5 +1,5 @@
-// Reads the file, indexes what defines each value, binds the inputs' dims, and imports the nodes that the wanted
-// outputs need, in order, each through its row of the importer table.
+// Reads the file, puts the bodies of its own functions in place, indexes what defines each value, binds the inputs'
+// dims, and imports the nodes that the wanted outputs need, in order, each through its row of the importer table.
 #include "frontend/import.h"
 
 #include <fmt/format.h>
@@ -12,6 +12,7 @@
 #include "frontend/decode_tensor.h"
 #include "frontend/element_type.h"
 #include "frontend/importer_table.h"
+#include "frontend/inline_functions.h"
 #include "frontend/model_file.h"
 #include "frontend/model_index.h"
 #include "frontend/node_context.h"
@@ -178,7 +179,8 @@ std::string one_line(std::string text) {
 
 Imported import_model(const std::filesystem::path& path, const ImportOptions& options) {
   try {
-    const ModelFile file = read_model_file(path);
+    ModelFile file = read_model_file(path);
+    inline_functions(file.model);
     const ModelIndex index = index_model(file.model.graph());
     const ExternalData external(path.parent_path());
     Imported imported = Importer(file.model, index, external).run(options);

@@ -1,5 +1,6 @@
 // What the importer makes of a graph as a whole: order, names, outputs, dims, opsets.
 #include <gmock/gmock.h>
+#include <google/protobuf/unknown_field_set.h>
 #include <gtest/gtest.h>
 
 #include "ir/error.h"
@@ -193,6 +194,63 @@ TEST(ImportGraph, UnusedDomainsAndNewerIrVersionsAreHarmless) {
   model.opset("com.microsoft.nchwc", 1).opset("ai.onnx.ml", 3);
   model.proto().set_ir_version(42);
   EXPECT_EQ(import_error(model), "");
+}
+
+// Adds function `name` of domain "local": inputs a, output b, one node of `op_type` with an attribute taken from the
+// call.
+void add_function(ModelBuilder& model, const std::string& name, const std::string& op_type, const std::string& domain) {
+  onnx::FunctionProto* function = model.proto().add_functions();
+  function->set_domain("local");
+  function->set_name(name);
+  function->add_input("a");
+  function->add_output("b");
+  onnx::NodeProto* first = function->add_node();
+  first->set_op_type(op_type);
+  first->set_domain(domain);
+  first->add_input("a");
+  first->add_output("inside");
+  onnx::AttributeProto* attribute = first->add_attribute();
+  attribute->set_name("alpha");
+  attribute->set_ref_attr_name("slope");
+  attribute->set_type(onnx::AttributeProto::FLOAT);
+  onnx::NodeProto* second = function->add_node();
+  second->set_op_type("Neg");
+  second->add_input("inside");
+  second->add_output("b");
+}
+
+TEST(ImportGraph, TheModelsOwnFunctionsAreInlined) {
+  ModelBuilder model(13);
+  model.opset("local", 1).input("x", {2}).output("y").output("z");
+  add_function(model, "NegLeaky", "LeakyRelu", "");
+  model.node("NegLeaky", {"x"}, {"y"}).domain("local").name("one").set("slope", 0.5F);
+  model.node("NegLeaky", {"y"}, {"z"}).domain("local").name("one");
+  const std::vector<ir::Array> outputs = run(model, {{{2}, {-4, 6}}});
+  EXPECT_THAT(outputs[0].data, ElementsAre(2, -6));
+  EXPECT_THAT(outputs[1].data, ElementsAre(-2, testing::DoubleNear(0.06, 1e-8)))
+      << "without the attribute: its default";
+}
+
+TEST(ImportGraph, FunctionsMayHaveDefaultsForAttributes) {
+  ModelBuilder model(13);
+  model.opset("local", 1).input("x", {2}).output("y");
+  add_function(model, "NegLeaky", "LeakyRelu", "");
+  onnx::AttributeProto slope;
+  slope.set_name("slope");
+  slope.set_type(onnx::AttributeProto::FLOAT);
+  slope.set_f(0.25F);
+  onnx::FunctionProto* function = model.proto().mutable_functions(0);
+  function->GetReflection()->MutableUnknownFields(function)->AddLengthDelimited(11, slope.SerializeAsString());
+  model.node("NegLeaky", {"x"}, {"y"}).domain("local");
+  EXPECT_THAT(run(model, {{{2}, {-4, 6}}})[0].data, ElementsAre(1, -6));
+}
+
+TEST(ImportGraph, FunctionsThatCallThemselvesAreRefused) {
+  ModelBuilder model(13);
+  model.opset("local", 1).input("x", {2}).output("y");
+  add_function(model, "Again", "Again", "local");
+  model.node("Again", {"x"}, {"y"}).domain("local").name("f");
+  EXPECT_THAT(import_error(model), HasSubstr("is a function whose calls have no end"));
 }
 
 TEST(ImportGraph, ErrorsOfTypesNameTheNode) {
