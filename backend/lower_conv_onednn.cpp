@@ -40,7 +40,12 @@ std::vector<Variant> variants(const ConvProblem& problem) {
   return result;
 }
 
-void make_dense(runtime::Operand& operand) { operand.strides = layout_strides(operand.shape); }
+// Strides as the image will have: dense where asked for and where it is no NHWC and so will be copied.
+void normalize(runtime::Operand& image, bool is_dense) {
+  const std::int64_t dense = image.shape[1];
+  const std::int64_t pixel = pixel_stride(image.shape, image.strides).value_or(dense);
+  image.strides = image_strides(image.shape, is_dense ? dense : pixel);
+}
 
 // The step a variant leads to, with strides but no addresses.
 Draft sketch(Lowering& lowering, const ir::Node& node, std::string_view kernel, const Variant& variant) {
@@ -58,14 +63,9 @@ Draft sketch(Lowering& lowering, const ir::Node& node, std::string_view kernel, 
     }
   }
   draft.result = lowering.result(node);
-  auto& images = draft.operands;
-  if (variant.dense_input || !pixel_stride(images[0].operand.shape, images[0].operand.strides)) {
-    make_dense(images[0].operand);
-  }
-  if (variant.dense_result) make_dense(draft.result.operand);
-  if (images[3].valid() && !pixel_stride(images[3].operand.shape, images[3].operand.strides)) {
-    make_dense(images[3].operand);
-  }
+  normalize(draft.operands[0].operand, variant.dense_input);
+  normalize(draft.result.operand, variant.dense_result);
+  if (draft.operands[3].valid()) normalize(draft.operands[3].operand, false);
   return draft;
 }
 

@@ -8,6 +8,7 @@
 
 #include "tests/conformance/node_case.h"
 #include "tests/conformance/unsupported_list.h"
+#include "tests/support/compiled.h"
 
 namespace deeper::conformance {
 namespace {
@@ -22,7 +23,20 @@ std::vector<Engine> engines() {
   const auto oracle = [](const ir::Graph& graph, std::span<const ir::Array> inputs) {
     return ir::evaluate(graph, inputs, {.precision = ir::Precision::f32, .threads = 0, .observe = {}});
   };
-  return {{.name = "oracle", .run = oracle, .relative_tolerance = 1e-5, .absolute_tolerance = 1e-6}};
+  const auto compiled = [](bool with_passes, backend::Kernels kernels) {
+    return [=](const ir::Graph& graph, std::span<const ir::Array> inputs) {
+      return test::run_compiled(graph, inputs, {.with_passes = with_passes, .threads = 2, .kernels = kernels});
+    };
+  };
+  return {{.name = "oracle", .run = oracle, .relative_tolerance = 1e-5, .absolute_tolerance = 1e-6},
+          {.name = "plan",
+           .run = compiled(true, backend::Kernels::all),
+           .relative_tolerance = 1e-4,
+           .absolute_tolerance = 1e-5},
+          {.name = "plan without passes, oneDNN",
+           .run = compiled(false, backend::Kernels::onednn),
+           .relative_tolerance = 1e-4,
+           .absolute_tolerance = 1e-5}};
 }
 
 class Conformance : public testing::TestWithParam<std::string> {};

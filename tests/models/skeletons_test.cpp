@@ -10,6 +10,7 @@
 #include "ir/verify.h"
 #include "tests/models/model_folder.h"
 #include "tests/models/npy.h"
+#include "tests/support/compiled.h"
 
 namespace deeper::models {
 namespace {
@@ -34,6 +35,28 @@ TEST_P(Skeletons, AgreeWithTheirReference) {
     const double error = relative_error(outputs[k], read_npy(folder / "refs" / fmt::format("{}.{}.npy", name, k)));
     fmt::print("{} output {}: {:.2e}\n", name, k, error);
     EXPECT_LE(error, reference.at("tolerance").get<double>());
+  }
+}
+
+TEST_P(Skeletons, CompiledOnesAgreeWithTheirReference) {
+  const std::string& name = GetParam();
+  const std::filesystem::path folder = models_folder() / "skeletons";
+  const nlohmann::json reference = nlohmann::json::parse(std::ifstream(folder / "refs.json")).at(name);
+  const Refilled files = refill(name);
+  const std::vector<ir::Array> inputs{read_npy(files.input)};
+  frontend::ImportOptions options;
+  options.input_shapes["input"] = inputs[0].shape;
+  const ir::Graph graph = frontend::import_onnx(files.model, options);
+  for (const bool with_passes : {true, false}) {
+    for (const backend::Kernels kernels : {backend::Kernels::all, backend::Kernels::onednn}) {
+      const auto outputs = test::run_compiled(graph, inputs, {.with_passes = with_passes, .kernels = kernels});
+      for (std::size_t k = 0; k < outputs.size(); ++k) {
+        const double error = relative_error(outputs[k], read_npy(folder / "refs" / fmt::format("{}.{}.npy", name, k)));
+        fmt::print("{} output {}, passes {}, {}: {:.2e}\n", name, k, with_passes,
+                   kernels == backend::Kernels::all ? "all kernels" : "oneDNN", error);
+        EXPECT_LE(error, reference.at("tolerance").get<double>());
+      }
+    }
   }
 }
 

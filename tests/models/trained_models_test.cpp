@@ -7,6 +7,7 @@
 #include "ir/verify.h"
 #include "tests/models/model_folder.h"
 #include "tests/models/npy.h"
+#include "tests/support/compiled.h"
 
 namespace deeper::models {
 namespace {
@@ -38,9 +39,17 @@ TEST_P(TrainedModels, AgreeWithTheirReference) {
   ir::verify(graph, ir::Form::imported);
   const std::vector<ir::Array> outputs = ir::evaluate(graph, std::vector{input});
   ASSERT_EQ(outputs.size(), 1U);
-  const double error = relative_error(outputs[0], read_expected(data / param.expected));
+  const ir::Array expected = read_expected(data / param.expected);
+  const double error = relative_error(outputs[0], expected);
   fmt::print("{} data set {}: {:.2e}\n", param.model, param.data_set, error);
   EXPECT_LE(error, param.tolerance);
+  for (const backend::Kernels kernels : {backend::Kernels::all, backend::Kernels::onednn}) {
+    const auto compiled = test::run_compiled(graph, std::vector{input}, {.kernels = kernels});
+    const double compiled_error = relative_error(compiled[0], expected);
+    fmt::print("{} data set {}, {}: {:.2e}\n", param.model, param.data_set,
+               kernels == backend::Kernels::all ? "all kernels" : "oneDNN", compiled_error);
+    EXPECT_LE(compiled_error, param.tolerance);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, TrainedModels,
