@@ -1,5 +1,6 @@
 // Elementwise ops: on oneDNN where it has a fast implementation for the layout, else native.
 
+#include <algorithm>
 #include <cmath>
 
 #include "backend/layout.h"
@@ -21,6 +22,17 @@ Ref per_channel(Ref vector, std::size_t rank) {
 }
 
 bool is_integer(ir::DataType type) { return type != ir::DataType::f32 && type != ir::DataType::boolean; }
+
+bool same_ranks(const Draft& draft) {
+  const std::size_t rank = draft.result.operand.shape.size();
+  return std::ranges::all_of(draft.operands, [&](const Ref& ref) { return ref.operand.shape.size() == rank; });
+}
+
+// Operand 0 and the result are of one shape and lie alike.
+bool same_layout(const Draft& draft) {
+  const runtime::Operand& x = draft.operands[0].operand;
+  return x.shape == draft.result.operand.shape && same_strides(x.shape, x.strides, draft.result.operand.strides);
+}
 
 // Steps of the vectors that a BatchNorm with parameters known only at run time needs.
 class VectorSteps {
@@ -119,11 +131,17 @@ void lower(Lowering& lowering, const ir::Node& node, const ir::Unary& op) {
   lower_natively(lowering, node, "native.unary");
 }
 
-void lower(Lowering& lowering, const ir::Node& node, const ir::Binary&) {
-  Draft draft = lowering.draft(node, "native.binary");
+void lower(Lowering& lowering, const ir::Node& node, const ir::Binary& op) {
+  const bool is_of_integers = is_integer(lowering.graph().type(node.inputs[0]).dtype);
+  const bool prefers_onednn = lowering.options().kernels == Kernels::onednn && !is_of_integers;
+  const bool is_prelu = op.function == ir::BinaryFunction::prelu;
+  Draft draft = lowering.draft(node, is_prelu ? "onednn.prelu" : "onednn.binary");
   draft.operands = {lowering.operand(node, 0), lowering.operand(node, 1)};
   draft.result = lowering.result(node);
-  if (is_integer(lowering.graph().type(node.inputs[0]).dtype)) draft.step.tuning = {1};
+  const bool fits = (is_prelu && same_layout(draft)) || onednn::binary_of(op.function);
+  if (prefers_onednn && fits && same_ranks(draft) && emit_if_fast(lowering, draft)) return;
+  draft.step.kernel = "native.binary";
+  if (is_of_integers) draft.step.tuning = {1};
   lowering.emit(std::move(draft));
 }
 

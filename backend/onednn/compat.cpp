@@ -101,17 +101,6 @@ PrimitiveDesc matmul(const Desc& source, const Desc& weights, const Desc& bias, 
   return make_plain<dnnl::matmul>(attributes, source, weights, bias, destination);
 }
 
-PrimitiveDesc pooling(dnnl::algorithm algorithm, const Desc& source, const Desc& destination, const Window& window,
-                      const dnnl::primitive_attr& attributes) {
-#if DNNL_VERSION_MAJOR >= 3
-  using Pooling = dnnl::pooling_forward;
-#else
-  using Pooling = dnnl::pooling_v2_forward;
-#endif
-  return make_training_aware<Pooling>(attributes, algorithm, source, destination, pair(window.strides),
-                                      pair(window.kernel), holes(window), begins(window), ends(window));
-}
-
 PrimitiveDesc lrn(const Desc& data, const ir::Lrn& op, const dnnl::primitive_attr& attributes) {
 #if DNNL_VERSION_MAJOR >= 3
   return make_training_aware<dnnl::lrn_forward>(attributes, dnnl::algorithm::lrn_across_channels, data, data, op.size,

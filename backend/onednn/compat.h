@@ -25,7 +25,6 @@ std::string library_version();
 bool convolutions_take_slices();
 
 struct Window {
-  ir::Extent2 kernel{1, 1};
   ir::Extent2 strides{1, 1};
   ir::Extent2 dilations{1, 1};  // 1: dense
   ir::Pads pads{0, 0, 0, 0};
@@ -38,8 +37,6 @@ PrimitiveDesc inner_product(const Desc& source, const Desc& weights, const Desc&
                             const dnnl::primitive_attr& attributes);
 PrimitiveDesc matmul(const Desc& source, const Desc& weights, const Desc& bias, const Desc& destination,
                      const dnnl::primitive_attr& attributes);
-PrimitiveDesc pooling(dnnl::algorithm algorithm, const Desc& source, const Desc& destination, const Window& window,
-                      const dnnl::primitive_attr& attributes);
 PrimitiveDesc lrn(const Desc& data, const ir::Lrn& op, const dnnl::primitive_attr& attributes);
 PrimitiveDesc softmax(const Desc& data, const ir::Softmax& op, const dnnl::primitive_attr& attributes);
 PrimitiveDesc eltwise(dnnl::algorithm algorithm, float alpha, float beta, const Desc& source, const Desc& destination,

@@ -26,16 +26,12 @@ std::optional<Eltwise> eltwise_of(const ir::Activation& activation);
 
 std::optional<dnnl::algorithm> binary_of(ir::BinaryFunction function);
 
-// Whether oneDNN's pools compute this one.
-bool pool_fits(const ir::Pool& op, const ir::Shape& input, const ir::Shape& result);
-
 Description describe_conv(const runtime::Step& step);
 // A 1x1 convolution with strides 1 and no padding as the product of pixels and channels; pixels may be strided.
 Description describe_conv_as_matmul(const runtime::Step& step);
 // MatMul of rank 2 with constant second operand.
 Description describe_inner_product(const runtime::Step& step);
 Description describe_matmul(const runtime::Step& step);
-Description describe_pool(const runtime::Step& step);
 Description describe_lrn(const runtime::Step& step);
 Description describe_softmax(const runtime::Step& step);
 Description describe_eltwise(const runtime::Step& step);

@@ -1,6 +1,4 @@
-// Pools, normalisations and elementwise functions.
-
-#include <algorithm>
+// Normalisations and elementwise functions.
 
 #include "backend/onednn/describe.h"
 #include "ir/error.h"
@@ -19,31 +17,6 @@ Description one_to_one(PrimitiveDesc primitive, const Desc& source, const Desc& 
   Description result{.primitive = std::move(primitive), .arguments = {}};
   if (result) result.arguments = {{DNNL_ARG_SRC, 0, source}, {DNNL_ARG_DST, 1, destination}};
   return result;
-}
-
-// Padding after the input that gives exactly `result` windows, ceil_mode or not.
-std::int64_t padding_after(std::int64_t input, std::int64_t result, std::int64_t stride, std::int64_t extent,
-                           std::int64_t before, std::int64_t declared) {
-  const std::int64_t reached = (result - 1) * stride + extent - input - before;
-  return std::max<std::int64_t>(reached, std::clamp<std::int64_t>(declared, 0, std::max<std::int64_t>(reached, 0)));
-}
-
-struct PoolGeometry {
-  Window window;
-  bool fits = true;  // no window lies in padding alone, and padding is not negative
-};
-
-PoolGeometry geometry(const ir::Pool& op, const ir::Shape& input, const ir::Shape& result) {
-  PoolGeometry geometry{
-      .window = {.kernel = op.kernel, .strides = op.strides, .dilations = op.dilations, .pads = op.pads}};
-  for (std::size_t axis = 0; axis < 2; ++axis) {
-    const std::int64_t extent = (op.kernel[axis] - 1) * op.dilations[axis] + 1;
-    const std::int64_t after =
-        padding_after(input[axis + 2], result[axis + 2], op.strides[axis], extent, op.pads[axis], op.pads[axis + 2]);
-    geometry.window.pads[axis + 2] = std::max<std::int64_t>(after, 0);
-    geometry.fits &= op.pads[axis] < op.kernel[axis] && after < op.kernel[axis];
-  }
-  return geometry;
 }
 
 }  // namespace
@@ -113,27 +86,6 @@ std::optional<dnnl::algorithm> binary_of(ir::BinaryFunction function) {
       return std::nullopt;
   }
   return std::nullopt;
-}
-
-bool pool_fits(const ir::Pool& op, const ir::Shape& input, const ir::Shape& result) {
-  const PoolGeometry pool = geometry(op, input, result);
-  // With ceil_mode oneDNN would count the cells beyond the declared padding.
-  const bool counts_phantoms = op.kind == ir::PoolKind::average && op.count_include_pad &&
-                               (pool.window.pads[2] > op.pads[2] || pool.window.pads[3] > op.pads[3]);
-  return pool.fits && !counts_phantoms;
-}
-
-Description describe_pool(const runtime::Step& step) {
-  const auto& op = std::get<ir::Pool>(step.op);
-  auto algorithm = dnnl::algorithm::pooling_max;
-  if (op.kind == ir::PoolKind::average) {
-    algorithm = op.count_include_pad ? dnnl::algorithm::pooling_avg_include_padding
-                                     : dnnl::algorithm::pooling_avg_exclude_padding;
-  }
-  const Desc source = desc_of(step.operands[0]);
-  const Desc destination = desc_of(step.result);
-  const Window window = geometry(op, step.operands[0].shape, step.result.shape).window;
-  return one_to_one(pooling(algorithm, source, destination, window, plain_attributes()), source, destination);
 }
 
 Description describe_lrn(const runtime::Step& step) {

@@ -86,8 +86,7 @@ Description describe_conv(const runtime::Step& step) {
   const Desc bias = present(step, 2) ? desc_of(step.operands[2].shape, {1}) : Desc();
   const Residual residual = residual_of(step);
   const Desc residual_desc = residual == Residual::binary ? desc_of(step.operands[3]) : Desc();
-  const Window window{
-      .kernel = {kernel[2], kernel[3]}, .strides = op.strides, .dilations = op.dilations, .pads = op.pads};
+  const Window window{.strides = op.strides, .dilations = op.dilations, .pads = op.pads};
   const auto attributes = attributes_with(epilogue(residual, residual_desc, op.activation));
   return describe_product(step, convolution(source, weights, bias, destination, window, attributes), source,
                           destination, bias, residual, residual_desc);

@@ -22,7 +22,6 @@ constexpr Row kRows[] = {
     {"onednn.conv_as_matmul", describe_conv_as_matmul},
     {"onednn.inner_product", describe_inner_product},
     {"onednn.matmul", describe_matmul},
-    {"onednn.pool", describe_pool},
     {"onednn.lrn", describe_lrn},
     {"onednn.softmax", describe_softmax},
     {"onednn.eltwise", describe_eltwise},

@@ -122,7 +122,7 @@ TEST_P(LowerConv, AgreesWithTheOracle) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Random, LowerConv, testing::Range(0U, 80U));
+INSTANTIATE_TEST_SUITE_P(Random, LowerConv, testing::Range(0U, 48U));
 
 TEST(LowerConv, AccumulatesOnAResidualThatDies) {
   const runtime::Plan plan = expect_right(ir::parse(R"(graph "residual" {

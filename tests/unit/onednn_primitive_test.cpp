@@ -68,12 +68,5 @@ TEST(OneDnn, RefusesAStepOfAnotherLibrary) {
   EXPECT_THROW(rows()[0].prepare(other, 1), ModelError);
 }
 
-TEST(OneDnn, CountsNoPhantomCellsInAverages) {
-  const ir::Pool pool{
-      .kind = ir::PoolKind::average, .kernel = {3, 3}, .strides = {2, 2}, .ceil_mode = true, .count_include_pad = true};
-  EXPECT_FALSE(pool_fits(pool, {1, 8, 8, 8}, {1, 8, 4, 4}));
-  EXPECT_TRUE(pool_fits(pool, {1, 8, 7, 7}, {1, 8, 3, 3}));
-}
-
 }  // namespace
 }  // namespace deeper::backend::onednn
