@@ -72,7 +72,8 @@ ConvProblem conv_problem(Lowering& lowering, const ir::Node& node) {
                   .op = std::get<ir::Conv>(node.op),
                   .has_bias = node.inputs.size() > 2 && node.inputs[2].valid(),
                   .has_residual = residual.valid(),
-                  .residual_in_place = residual.valid() && residual.block == result.block,
+                  .residual_in_place = residual.valid() && residual.block == result.block &&
+                                       residual.operand.offset == result.operand.offset,
                   .source = strides_of(lowering.operand(node, 0)),
                   .result = strides_of(result),
                   .residual = {}};

@@ -35,6 +35,7 @@ std::vector<Variant> variants(const ConvProblem& problem) {
   for (Variant variant : residuals) {
     variant.dense_input = problem.reads_slice();
     variant.dense_result = problem.writes_slice();
+    variant.copy_residual |= problem.shape.residual_in_place && variant.dense_result;
     result.push_back(variant);
   }
   return result;
@@ -135,6 +136,10 @@ void lower_on(Lowering& lowering, const ir::Node& node, const ConvProblem& probl
     if (!problem.constant_weights) {
       draft.operands[1].operand.strides = ir::row_major_strides(draft.operands[1].operand.shape);
     }
+    // oneDNN reads the operand of a binary post-op as if it lay like the result.
+    const bool lies_like_result =
+        !draft.operands[3].valid() || draft.operands[3].operand.strides == draft.result.operand.strides;
+    if (variant.residual == Residual::binary && !lies_like_result) continue;
     const onednn::Description description = describe(draft, lowering.target().threads);
     const bool is_last = &variant == &candidates.back();
     if (description && (is_last || !description.is_reference())) {
