@@ -150,12 +150,12 @@ Type infer_op(const Pool& op, const Operands& in) {
   in.count(1, 1);
   require_f32(in[0], "the input");
   require_rank(in[0], 4, "the input");
+  const auto image = window_image(in[0], op.kernel, op.strides, op.dilations, op.pads, op.ceil_mode);
   for (std::size_t i = 0; i < 2; ++i) {
     const std::int64_t reach = (op.kernel[i] - 1) * op.dilations[i] + 1;
     require(op.pads[i] < reach && op.pads[i + 2] < reach, "pads [{}] hide a whole {}x{} window",
             fmt::join(op.pads, ","), op.kernel[0], op.kernel[1]);
   }
-  const auto image = window_image(in[0], op.kernel, op.strides, op.dilations, op.pads, op.ceil_mode);
   return {DataType::f32, {in[0].shape[0], in[0].shape[1], image[0], image[1]}};
 }
 
@@ -193,7 +193,8 @@ Type infer_op(const Concat& op, const Operands& in) {
     require(expected.shape.size() == result.shape.size(), "operands are {} and {}", to_string(in[0]), to_string(in[i]));
     expected.shape[axis] = result.shape[axis];
     require(expected == result, "operands are {} and {}", to_string(in[0]), to_string(in[i]));
-    result.shape[axis] += in[i].shape[axis];
+    require(!__builtin_add_overflow(result.shape[axis], in[i].shape[axis], &result.shape[axis]),
+            "the extent of axis {} overflows", axis);
   }
   return result;
 }
@@ -205,11 +206,13 @@ Type infer_op(const Slice& op, const Operands& in) {
   require_length(op.shape.size(), in[0], "shape");
   for (std::size_t i = 0; i < op.shape.size(); ++i) {
     if (op.shape[i] == 0) continue;
-    const std::int64_t last = op.starts[i] + (op.shape[i] - 1) * op.steps[i];
+    std::int64_t last = 0;
+    const bool overflows = __builtin_mul_overflow(op.shape[i] - 1, op.steps[i], &last) ||
+                           __builtin_add_overflow(op.starts[i], last, &last);
     const std::int64_t extent = in[0].shape[i];
-    require(
-        op.shape[i] > 0 && op.steps[i] != 0 && op.starts[i] >= 0 && op.starts[i] < extent && last >= 0 && last < extent,
-        "elements {} to {} of axis {} are outside {}", op.starts[i], last, i, to_string(in[0]));
+    require(!overflows && op.shape[i] > 0 && op.steps[i] != 0 && op.starts[i] >= 0 && op.starts[i] < extent &&
+                last >= 0 && last < extent,
+            "elements {} to {} of axis {} are outside {}", op.starts[i], last, i, to_string(in[0]));
   }
   return {in[0].dtype, op.shape};
 }
