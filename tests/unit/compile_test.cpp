@@ -1,6 +1,8 @@
 #include "backend/compile.h"
 
+#include <array>
 #include <cstring>
+#include <thread>
 
 #include "backend/algorithms.h"
 #include "backend/layout.h"
@@ -47,6 +49,40 @@ TEST(Compile, IsDeterministic) {
   const auto bytes = a.weights->bytes();
   ASSERT_EQ(bytes.size(), b.weights->bytes().size());
   EXPECT_EQ(std::memcmp(bytes.data(), b.weights->bytes().data(), bytes.size()), 0);
+}
+
+TEST(Compile, SameInputGivesSameBits) {
+  const ir::Graph graph = ir::parse(kInception);
+  const Tensors inputs = random_inputs(graph, 3);
+  for (const int threads : {1, 2}) {
+    const runtime::Plan plan = compile_for(graph, threads);
+    EXPECT_EQ(run(plan, inputs), run(plan, inputs));
+  }
+}
+
+TEST(Compile, SessionsOfOneProgramRunSideBySide) {
+  const ir::Graph graph = ir::parse(kInception);
+  for (const Kernels kernels : {Kernels::all, Kernels::onednn}) {
+    const runtime::Program program(compile_for(graph, 1, kernels), kernel_table());
+    const Tensors inputs{random_inputs(graph, 3)[0], random_inputs(graph, 4)[0]};
+    Tensors expected;
+    for (const auto& input : inputs) expected.push_back(run(program.plan(), {input})[0]);
+    std::vector<std::thread> threads;
+    std::array<bool, 2> is_right{true, true};
+    for (std::size_t k = 0; k < 2; ++k) {
+      threads.emplace_back([&, k] {
+        runtime::Session session(program, runtime::SessionOptions{});
+        std::vector<float> output(expected[k].size());
+        const std::array<std::span<const float>, 1> in{inputs[k]};
+        const std::array<std::span<float>, 1> out{output};
+        for (int repeat = 0; repeat < 50; ++repeat) {
+          is_right[k] &= session.run(in, out) == runtime::Status::ok && output == expected[k];
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_TRUE(is_right[0] && is_right[1]);
+  }
 }
 
 bool overlap(const runtime::Operand& a, const runtime::Operand& b) {
