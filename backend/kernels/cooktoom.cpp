@@ -2,7 +2,22 @@
 
 #include <fmt/format.h>
 
+#include <vector>
+
 namespace deeper::backend {
+namespace {
+
+// to[i] = sum over t < terms of coefficients[t] from[t * stride + i]
+void combine(const std::array<double, kMaxPoints>& coefficients, int terms, const double* from, std::int64_t stride,
+             std::int64_t count, double* to) {
+  for (std::int64_t i = 0; i < count; ++i) to[i] = coefficients[0] * from[i];
+  for (int t = 1; t < terms; ++t) {
+    if (coefficients[t] == 0) continue;
+    for (std::int64_t i = 0; i < count; ++i) to[i] += coefficients[t] * from[t * stride + i];
+  }
+}
+
+}  // namespace
 
 bool is_accurate(const CookToom& y, const CookToom& x, Accuracy accuracy) {
   if (accuracy == Accuracy::fast) return true;
@@ -18,21 +33,18 @@ std::string to_string(const CookToom& y, const CookToom& x) {
   return fmt::format("F({}x{},{}x{})", y.outputs, x.outputs, y.taps, x.taps);
 }
 
-void transform_weights(const Transform& y, const Transform& x, const float* taps, std::int64_t row_stride,
-                       std::int64_t column_stride, double* frequencies) {
-  Matrix rows{};
+void transform_weights(const Transform& y, const Transform& x, std::int64_t count, const double* taps,
+                       double* frequencies) {
+  std::vector<double> rows(static_cast<std::size_t>(y.taps * x.points * count));
   for (int k = 0; k < y.taps; ++k) {
-    for (int j = 0; j < x.points; ++j) {
-      for (int l = 0; l < x.taps; ++l) {
-        rows[k][j] += x.weights[j][l] * static_cast<double>(taps[k * row_stride + l * column_stride]);
-      }
+    for (int q = 0; q < x.points; ++q) {
+      combine(x.weights[q], x.taps, taps + k * x.taps * count, count, count, rows.data() + (k * x.points + q) * count);
     }
   }
-  for (int i = 0; i < y.points; ++i) {
-    for (int j = 0; j < x.points; ++j) {
-      double sum = 0;
-      for (int k = 0; k < y.taps; ++k) sum += y.weights[i][k] * rows[k][j];
-      frequencies[i * x.points + j] = sum;
+  for (int p = 0; p < y.points; ++p) {
+    for (int q = 0; q < x.points; ++q) {
+      combine(y.weights[p], y.taps, rows.data() + q * count, x.points * count, count,
+              frequencies + (p * x.points + q) * count);
     }
   }
 }

@@ -172,9 +172,9 @@ bool is_accurate(const CookToom& y, const CookToom& x, Accuracy accuracy);
 // "F(4x4,3x3)", "F(4,7)" along one axis.
 std::string to_string(const CookToom& y, const CookToom& x);
 
-// Weights of one output and one input channel, taps [y.taps][x.taps], to the frequencies [y.points][x.points] in
-// double.
-void transform_weights(const Transform& y, const Transform& x, const float* taps, std::int64_t row_stride,
-                       std::int64_t column_stride, double* frequencies);
+// Weights of `count` pairs of channels at once, in double: taps[(k * x.taps + l) * count + i], row by row of the
+// window, to frequencies[(p * x.points + q) * count + i].
+void transform_weights(const Transform& y, const Transform& x, std::int64_t count, const double* taps,
+                       double* frequencies);
 
 }  // namespace deeper::backend

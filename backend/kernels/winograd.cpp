@@ -352,6 +352,28 @@ struct Work {
   }
 };
 
+// One block of output channels: [frequency, `pitch` apart][input][output within the block].
+void pack_block(const ConvShape& shape, const TileGroup& tiles, const ChannelBlock& block, std::int64_t pitch,
+                std::span<const float> weights, float* to) {
+  const std::int64_t window = shape.kernel[0] * shape.kernel[1];
+  const Transform y = make_transform(tiles.y());
+  const Transform x = make_transform(tiles.x());
+  std::vector<double> taps(window * block.rows);
+  std::vector<double> frequencies(tiles.frequencies() * block.rows);
+  for (std::int64_t input = 0; input < shape.in_channels; ++input) {
+    for (std::int64_t row = 0; row < block.rows; ++row) {
+      const float* from = weights.data() + ((block.channel + row) * shape.in_channels + input) * window;
+      for (std::int64_t t = 0; t < window; ++t) taps[t * block.rows + row] = static_cast<double>(from[t]);
+    }
+    transform_weights(y, x, block.rows, taps.data(), frequencies.data());
+    for (std::int64_t f = 0; f < tiles.frequencies(); ++f) {
+      const double* from = frequencies.data() + f * block.rows;
+      std::transform(from, from + block.rows, to + f * pitch + input * block.rows,
+                     [](double value) { return static_cast<float>(value); });
+    }
+  }
+}
+
 void run(const void* opaque, runtime::Addresses addresses, runtime::Team team) noexcept {
   const State& state = *static_cast<const State*>(opaque);
   const ConvShape& s = state.shape;
@@ -425,33 +447,21 @@ std::string describe(const ConvShape& /*shape*/, const Tuning& tuning) {
 }
 
 std::vector<float> pack_weights(const ConvShape& shape, const Tuning& tuning, std::span<const float> weights) {
-  const std::int64_t inputs = shape.in_channels;
-  const std::int64_t window = shape.kernel[0] * shape.kernel[1];
-  DEEPER_CHECK(static_cast<std::int64_t>(weights.size()) == shape.out_channels * inputs * window, "packing weights");
+  DEEPER_CHECK(static_cast<std::int64_t>(weights.size()) ==
+                   shape.out_channels * shape.in_channels * shape.kernel[0] * shape.kernel[1],
+               "packing weights");
   std::vector<std::int64_t> row_counts;
   const std::vector<ChannelBlock> blocks = make_blocks(shape.out_channels, tuning.isa, row_counts);
   const std::vector<ChannelGroup> groups = make_groups(blocks, tuning.channels);
   std::vector<float> packed(static_cast<std::size_t>(weights_bytes(shape, tuning)) / sizeof(float));
   float* to = packed.data();
-  std::array<double, kMaxPoints * kMaxPoints> values{};
-  for (const TileGroup& g : tile_groups(tuning.tiling)) {
-    const Transform y = make_transform(g.y());
-    const Transform x = make_transform(g.x());
+  for (const TileGroup& tiles : tile_groups(tuning.tiling)) {
     for (const ChannelGroup& group : groups) {
       for (std::int64_t b = group.blocks.first; b < group.blocks.last; ++b) {
-        const ChannelBlock& block = blocks[b];
-        float* panel = to + (block.channel - group.channel) * inputs;
-        for (std::int64_t input = 0; input < inputs; ++input) {
-          for (std::int64_t row = 0; row < block.rows; ++row) {
-            const float* taps = weights.data() + ((block.channel + row) * inputs + input) * window;
-            transform_weights(y, x, taps, shape.kernel[1], 1, values.data());
-            for (std::int64_t f = 0; f < g.frequencies(); ++f) {
-              panel[f * inputs * group.width + input * block.rows + row] = static_cast<float>(values[f]);
-            }
-          }
-        }
+        pack_block(shape, tiles, blocks[b], shape.in_channels * group.width, weights,
+                   to + (blocks[b].channel - group.channel) * shape.in_channels);
       }
-      to += g.frequencies() * inputs * group.width;
+      to += tiles.frequencies() * shape.in_channels * group.width;
     }
   }
   return packed;

@@ -65,11 +65,13 @@ void one_tile(const Transform& y, const Transform& x, int channels, std::mt19937
   std::vector<double> exact(outputs, 0.0);
   std::vector<float> direct(outputs, 0.0F);
   std::vector<float> taps(y.taps * x.taps);
+  std::vector<double> taps_in_double(taps.size());
   std::vector<double> frequencies(points);
   for (int c = 0; c < channels; ++c) {
     const std::vector<float> d = relu_inputs(random, points);
     for (float& w : taps) w = normal(random);
-    transform_weights(y, x, taps.data(), x.taps, 1, frequencies.data());
+    taps_in_double.assign(taps.begin(), taps.end());
+    transform_weights(y, x, 1, taps_in_double.data(), frequencies.data());
     std::vector<float> half(points, 0.0F);
     for (int i = 0; i < y.points; ++i)
       for (int j = 0; j < x.points; ++j)
