@@ -4,11 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
 #include <optional>
 
 #include "backend/kernels/epilogue.h"
-#include "backend/kernels/gemm.h"
+#include "backend/kernels/product.h"
 #include "backend/kernels/split.h"
 #include "backend/kernels/winograd_transform.h"
 #include "ir/error.h"
@@ -23,17 +22,18 @@ constexpr std::int64_t kSkew = 16;   // floats between frequencies, lest they al
 
 std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; }
 
-struct ChannelBlock {
+// Rows of a product's left side: output channels, those beyond the last one being zeros.
+struct Slice {
   std::int64_t channel = 0;
   std::int64_t rows = 0;
-  std::int64_t kind = 0;  // number of its row count among the distinct ones
+  Product multiply = nullptr;
 };
 
 // Output channels whose products are held at once.
 struct ChannelGroup {
   std::int64_t channel = 0;
-  std::int64_t width = 0;
-  Range blocks;
+  std::int64_t width = 0;  // with the zeros
+  Range slices;
 };
 
 struct TileKind {
@@ -45,8 +45,7 @@ struct TileKind {
 
 struct TileBlock {
   std::int64_t kind = 0;
-  Range tiles;               // of all images
-  std::int64_t kernels = 0;  // first of its products, one per kind of channel block
+  Range tiles;  // of all images
 };
 
 // Sizes of a thread's scratch, in floats.
@@ -67,39 +66,37 @@ struct State {
   Split split;
   std::size_t result_address = 0;
   std::vector<TileKind> kinds;
-  std::vector<ChannelBlock> blocks;
+  std::vector<Slice> slices;
   std::vector<ChannelGroup> groups;
   std::vector<std::vector<TileBlock>> parts;  // for each row part of the split
-  std::vector<std::int64_t> row_counts;       // distinct ones of the channel blocks
-  std::vector<Gemm> kernels;
   std::vector<float> zeros;
 };
 
-std::vector<ChannelBlock> make_blocks(std::int64_t channels, Isa isa, std::vector<std::int64_t>& row_counts) {
-  const std::vector<std::int64_t> sizes = channel_blocks(channels, isa);
-  row_counts = sizes;
-  row_counts.erase(std::unique(row_counts.begin(), row_counts.end()), row_counts.end());
-  std::vector<ChannelBlock> blocks;
+std::vector<Slice> make_slices(std::int64_t channels, Isa isa) {
+  std::vector<Slice> slices;
   std::int64_t channel = 0;
-  for (const std::int64_t rows : sizes) {
-    const auto kind = std::find(row_counts.begin(), row_counts.end(), rows) - row_counts.begin();
-    blocks.push_back({.channel = channel, .rows = rows, .kind = kind});
+  for (const std::int64_t rows : product_slices(channels, isa)) {
+    slices.push_back({.channel = channel, .rows = rows, .multiply = product(rows, isa)});
     channel += rows;
   }
-  return blocks;
+  return slices;
 }
 
-std::vector<ChannelGroup> make_groups(const std::vector<ChannelBlock>& blocks, std::int64_t most) {
+std::vector<ChannelGroup> make_groups(const std::vector<Slice>& slices, std::int64_t most) {
   std::vector<ChannelGroup> groups;
-  for (std::size_t i = 0; i < blocks.size(); ++i) {
+  for (std::size_t i = 0; i < slices.size(); ++i) {
     const auto at = static_cast<std::int64_t>(i);
-    if (groups.empty() || groups.back().width + blocks[i].rows > most) {
-      groups.push_back({.channel = blocks[i].channel, .width = 0, .blocks = {at, at}});
+    if (groups.empty() || groups.back().width + slices[i].rows > most) {
+      groups.push_back({.channel = slices[i].channel, .width = 0, .slices = {at, at}});
     }
-    groups.back().width += blocks[i].rows;
-    groups.back().blocks.last = at + 1;
+    groups.back().width += slices[i].rows;
+    groups.back().slices.last = at + 1;
   }
   return groups;
+}
+
+std::int64_t padded_channels(const std::vector<Slice>& slices) {
+  return slices.empty() ? 0 : slices.back().channel + slices.back().rows;
 }
 
 Layout make_layout(const ConvShape& shape, const Tuning& tuning, const std::vector<ChannelGroup>& groups) {
@@ -141,13 +138,12 @@ Split make_split(const ConvShape& shape, const Tuning& tuning, std::int64_t grou
   return best;
 }
 
-// Everything but the products.
 std::shared_ptr<State> make_state(const ConvShape& shape, const Tuning& tuning, int threads) {
   auto state = std::make_shared<State>();
   state->shape = shape;
   state->epilogue = make_epilogue(shape.op.activation);
-  state->blocks = make_blocks(shape.out_channels, tuning.isa, state->row_counts);
-  state->groups = make_groups(state->blocks, tuning.channels);
+  state->slices = make_slices(shape.out_channels, tuning.isa);
+  state->groups = make_groups(state->slices, tuning.channels);
   state->layout = make_layout(shape, tuning, state->groups);
   state->split = make_split(shape, tuning, static_cast<std::int64_t>(state->groups.size()), threads);
   state->zeros.assign(std::max(shape.in_channels, shape.out_channels), 0.0F);
@@ -155,42 +151,27 @@ std::shared_ptr<State> make_state(const ConvShape& shape, const Tuning& tuning, 
   std::int64_t weights = 0;
   for (const TileGroup& g : tile_groups(tuning.tiling)) {
     state->kinds.push_back({.tiles = g, .y = transforms[g.row_y], .x = transforms[g.row_x], .weights = weights});
-    weights += g.frequencies() * shape.in_channels * shape.out_channels;
+    weights += g.frequencies() * shape.in_channels * padded_channels(state->slices);
   }
   return state;
 }
 
-// Gives each row part its blocks of tiles, and makes the products they need.
-void make_parts(State& state, const Tuning& tuning) {
-  const ConvShape& shape = state.shape;
-  std::map<std::int64_t, std::int64_t> first_kernel;  // by number of tiles
+// Gives each row part its blocks of tiles.
+std::vector<std::vector<TileBlock>> make_parts(const State& state, std::int64_t most_tiles) {
+  std::vector<std::vector<TileBlock>> parts(static_cast<std::size_t>(state.split.row_parts));
   for (std::int64_t part = 0; part < state.split.row_parts; ++part) {
-    std::vector<TileBlock> blocks;
     for (std::size_t kind = 0; kind < state.kinds.size(); ++kind) {
-      const Range tiles = share(state.kinds[kind].tiles.tiles() * shape.batch, part, state.split.row_parts);
-      const std::int64_t count = (tiles.size() + tuning.tiles - 1) / tuning.tiles;
+      const std::int64_t all = state.kinds[kind].tiles.tiles() * state.shape.batch;
+      const Range tiles = share(all, part, state.split.row_parts);
+      const std::int64_t count = (tiles.size() + most_tiles - 1) / most_tiles;
       for (std::int64_t i = 0; i < count; ++i) {
-        Range block = share(tiles.size(), i, count);
-        const auto kernel = static_cast<std::int64_t>(first_kernel.size() * state.row_counts.size());
-        const std::int64_t kernels = first_kernel.try_emplace(block.size(), kernel).first->second;
-        blocks.push_back({.kind = static_cast<std::int64_t>(kind),
-                          .tiles = {tiles.first + block.first, tiles.first + block.last},
-                          .kernels = kernels});
+        const Range block = share(tiles.size(), i, count);
+        parts[part].push_back(
+            {.kind = static_cast<std::int64_t>(kind), .tiles = {tiles.first + block.first, tiles.first + block.last}});
       }
     }
-    state.parts.push_back(std::move(blocks));
   }
-  state.kernels.resize(first_kernel.size() * state.row_counts.size());
-  for (const auto& [tiles, first] : first_kernel) {
-    for (std::size_t i = 0; i < state.row_counts.size(); ++i) {
-      GemmSpec spec;
-      spec.m = spec.lda = state.row_counts[i];
-      spec.n = tiles;
-      spec.k = spec.ldb = shape.in_channels;
-      spec.ldc = state.layout.width;
-      state.kernels[first + static_cast<std::int64_t>(i)] = Gemm(spec, tuning.isa);
-    }
-  }
+  return parts;
 }
 
 // Where a tile lies.
@@ -286,10 +267,11 @@ struct Work {
     for (std::int64_t f = 0; f < frequencies; ++f) {
       const float* input = scratch + f * state.layout.input_stride;
       float* output = scratch + state.layout.products + f * state.layout.output_stride;
-      for (std::int64_t b = group.blocks.first; b < group.blocks.last; ++b) {
-        const ChannelBlock& channels = state.blocks[b];
-        state.kernels[block.kernels + channels.kind](panel, input, output + channels.channel - group.channel, 1);
-        panel += inputs * channels.rows;
+      for (std::int64_t i = group.slices.first; i < group.slices.last; ++i) {
+        const Slice& slice = state.slices[i];
+        slice.multiply(panel, input, inputs, output, state.layout.width, block.tiles.size(), inputs);
+        panel += inputs * slice.rows;
+        output += slice.rows;
       }
     }
   }
@@ -316,27 +298,29 @@ struct Work {
   }
 
   void transform_output(const TileKind& kind, const TileBlock& block, const ChannelGroup& group) const {
+    const std::int64_t width = std::min(group.width, state.shape.out_channels - group.channel);
     for (std::int64_t tile = block.tiles.first; tile < block.tiles.last; ++tile) {
       const Place place = place_of(kind.tiles, tile);
       const float* from = scratch + state.layout.products + (tile - block.tiles.first) * state.layout.width;
       if (kind.tiles.row_y != 0 && kind.tiles.row_x != 0) {
-        finish_square(kind, place, group, from);
+        finish_square(kind, place, group.channel, width, from);
         continue;
       }
       const bool down = kind.tiles.row_x == 0;
       Targets to;
       targets(place, down, down ? kind.tiles.y().outputs : kind.tiles.x().outputs, group.channel, to);
       (down ? kind.y : kind.x)
-          .finish(from, state.layout.output_stride, group.width, to.result.data(),
+          .finish(from, state.layout.output_stride, width, to.result.data(),
                   residual != nullptr ? to.residual.data() : nullptr, bias + group.channel, state.epilogue);
     }
   }
 
-  void finish_square(const TileKind& kind, const Place& place, const ChannelGroup& group, const float* from) const {
+  void finish_square(const TileKind& kind, const Place& place, std::int64_t first_channel, std::int64_t width,
+                     const float* from) const {
     const int points_x = kind.tiles.x().points();
     const std::int64_t rows = std::min<std::int64_t>(kind.tiles.y().outputs, state.shape.output[0] - place.y);
-    for (std::int64_t c = 0; c < group.width; c += kChunk) {
-      const std::int64_t channels = std::min(kChunk, group.width - c);
+    for (std::int64_t c = 0; c < width; c += kChunk) {
+      const std::int64_t channels = std::min(kChunk, width - c);
       for (int k = 0; k < points_x; ++k) {
         kind.y.output(from + k * state.layout.output_stride + c, points_x * state.layout.output_stride, channels,
                       pass() + k * kChunk, points_x * kChunk);
@@ -344,31 +328,31 @@ struct Work {
       for (std::int64_t i = 0; i < rows; ++i) {
         Targets to;
         targets({.image = place.image, .y = place.y + i, .x = place.x}, false, kind.tiles.x().outputs,
-                group.channel + c, to);
+                first_channel + c, to);
         kind.x.finish(pass() + i * points_x * kChunk, kChunk, channels, to.result.data(),
-                      residual != nullptr ? to.residual.data() : nullptr, bias + group.channel + c, state.epilogue);
+                      residual != nullptr ? to.residual.data() : nullptr, bias + first_channel + c, state.epilogue);
       }
     }
   }
 };
 
-// One block of output channels: [frequency, `pitch` apart][input][output within the block].
-void pack_block(const ConvShape& shape, const TileGroup& tiles, const ChannelBlock& block, std::int64_t pitch,
+// One slice of output channels: [frequency, `pitch` apart][input][output within the slice].
+void pack_slice(const ConvShape& shape, const Transform& y, const Transform& x, const Slice& slice, std::int64_t pitch,
                 std::span<const float> weights, float* to) {
   const std::int64_t window = shape.kernel[0] * shape.kernel[1];
-  const Transform y = make_transform(tiles.y());
-  const Transform x = make_transform(tiles.x());
-  std::vector<double> taps(window * block.rows);
-  std::vector<double> frequencies(tiles.frequencies() * block.rows);
+  const std::int64_t points = std::int64_t{y.points} * x.points;
+  const std::int64_t channels = std::min(slice.rows, shape.out_channels - slice.channel);
+  std::vector<double> taps(window * slice.rows);
+  std::vector<double> frequencies(points * slice.rows);
   for (std::int64_t input = 0; input < shape.in_channels; ++input) {
-    for (std::int64_t row = 0; row < block.rows; ++row) {
-      const float* from = weights.data() + ((block.channel + row) * shape.in_channels + input) * window;
-      for (std::int64_t t = 0; t < window; ++t) taps[t * block.rows + row] = static_cast<double>(from[t]);
+    for (std::int64_t row = 0; row < channels; ++row) {
+      const float* from = weights.data() + ((slice.channel + row) * shape.in_channels + input) * window;
+      for (std::int64_t t = 0; t < window; ++t) taps[t * slice.rows + row] = static_cast<double>(from[t]);
     }
-    transform_weights(y, x, block.rows, taps.data(), frequencies.data());
-    for (std::int64_t f = 0; f < tiles.frequencies(); ++f) {
-      const double* from = frequencies.data() + f * block.rows;
-      std::transform(from, from + block.rows, to + f * pitch + input * block.rows,
+    transform_weights(y, x, slice.rows, taps.data(), frequencies.data());
+    for (std::int64_t f = 0; f < points; ++f) {
+      const double* from = frequencies.data() + f * slice.rows;
+      std::transform(from, from + slice.rows, to + f * pitch + input * slice.rows,
                      [](double value) { return static_cast<float>(value); });
     }
   }
@@ -450,16 +434,17 @@ std::vector<float> pack_weights(const ConvShape& shape, const Tuning& tuning, st
   DEEPER_CHECK(static_cast<std::int64_t>(weights.size()) ==
                    shape.out_channels * shape.in_channels * shape.kernel[0] * shape.kernel[1],
                "packing weights");
-  std::vector<std::int64_t> row_counts;
-  const std::vector<ChannelBlock> blocks = make_blocks(shape.out_channels, tuning.isa, row_counts);
-  const std::vector<ChannelGroup> groups = make_groups(blocks, tuning.channels);
+  const std::vector<Slice> slices = make_slices(shape.out_channels, tuning.isa);
+  const std::vector<ChannelGroup> groups = make_groups(slices, tuning.channels);
   std::vector<float> packed(static_cast<std::size_t>(weights_bytes(shape, tuning)) / sizeof(float));
   float* to = packed.data();
   for (const TileGroup& tiles : tile_groups(tuning.tiling)) {
+    const Transform y = make_transform(tiles.y());
+    const Transform x = make_transform(tiles.x());
     for (const ChannelGroup& group : groups) {
-      for (std::int64_t b = group.blocks.first; b < group.blocks.last; ++b) {
-        pack_block(shape, tiles, blocks[b], shape.in_channels * group.width, weights,
-                   to + (blocks[b].channel - group.channel) * shape.in_channels);
+      for (std::int64_t i = group.slices.first; i < group.slices.last; ++i) {
+        pack_slice(shape, y, x, slices[i], shape.in_channels * group.width, weights,
+                   to + (slices[i].channel - group.channel) * shape.in_channels);
       }
       to += tiles.frequencies() * shape.in_channels * group.width;
     }
@@ -470,12 +455,12 @@ std::vector<float> pack_weights(const ConvShape& shape, const Tuning& tuning, st
 std::int64_t weights_bytes(const ConvShape& shape, const Tuning& tuning) {
   std::int64_t frequencies = 0;
   for (const TileGroup& g : tile_groups(tuning.tiling)) frequencies += g.frequencies();
-  return frequencies * shape.in_channels * shape.out_channels * static_cast<std::int64_t>(sizeof(float));
+  return frequencies * shape.in_channels * padded_channels(make_slices(shape.out_channels, tuning.isa)) *
+         static_cast<std::int64_t>(sizeof(float));
 }
 
 std::int64_t scratch_bytes(const ConvShape& shape, const Tuning& tuning, int threads) {
-  std::vector<std::int64_t> row_counts;
-  const auto groups = make_groups(make_blocks(shape.out_channels, tuning.isa, row_counts), tuning.channels);
+  const auto groups = make_groups(make_slices(shape.out_channels, tuning.isa), tuning.channels);
   return make_layout(shape, tuning, groups).total * threads * static_cast<std::int64_t>(sizeof(float));
 }
 
@@ -484,7 +469,7 @@ runtime::Executable prepare(const runtime::Step& step, int threads) {
   DEEPER_CHECK(shape.has_value(), "winograd step '" + step.name + "' is not a convolution of NHWC images");
   const Tuning tuning = tuning_from(step.tuning);
   std::shared_ptr<State> state = make_state(*shape, tuning, threads);
-  make_parts(*state, tuning);
+  state->parts = make_parts(*state, tuning.tiles);
   state->result_address = step.operands.size();
   runtime::Executable executable;
   executable.run = run;

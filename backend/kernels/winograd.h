@@ -39,8 +39,8 @@ std::vector<Tuning> choose(const ConvShape& shape, const Target& target, Accurac
 // Time on target.threads cores that have to fetch the weights from memory, in nanoseconds.
 double estimate_ns(const ConvShape& shape, const Tuning& tuning, const Target& target);
 
-// weights [M, C, kh, kw] to, for each kind of tile, [group of output channels][frequency][block of the group][input]
-// [output within the block], the order they are read in; transformed in double and rounded once.
+// weights [M, C, kh, kw] to, for each kind of tile, [group of output channels][frequency][slice of the group][input]
+// [output within the slice], the order they are read in; transformed in double and rounded once.
 std::vector<float> pack_weights(const ConvShape& shape, const Tuning& tuning, std::span<const float> weights);
 std::int64_t weights_bytes(const ConvShape& shape, const Tuning& tuning);
 std::int64_t scratch_bytes(const ConvShape& shape, const Tuning& tuning, int threads);

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "backend/kernels/gemm.h"
+#include "backend/kernels/product.h"
 #include "backend/kernels/winograd.h"
 
 // The cost model, and the choices made by it.
@@ -50,7 +50,7 @@ double estimate(const ConvShape& shape, std::span<const std::int64_t> blocks, co
     for (const std::int64_t rows : blocks) {
       const double work = static_cast<double>(tiles * rows * shape.in_channels) / (2 * lanes);
       const double calls = static_cast<double>(count) * kCallCycles;
-      cycles += frequencies * (work / gemm_efficiency(rows, (tiles + count - 1) / count, target.isa) + calls);
+      cycles += frequencies * (work / product_efficiency(rows, (tiles + count - 1) / count, target.isa) + calls);
     }
     const std::size_t axes = g.row_y != 0 && g.row_x != 0 ? 1 : 0;
     cycles += frequencies * static_cast<double>(tiles) / lanes *
@@ -59,23 +59,24 @@ double estimate(const ConvShape& shape, std::span<const std::int64_t> blocks, co
   }
   const double compute = cycles / kGigahertz / static_cast<double>(target.threads);
   const double fetch = static_cast<double>(weights_bytes(shape, tuning)) / kMemoryBytesPerNs;
-  // The first columns of a product wait for its weights, the others find them in cache.
-  return compute + fetch;
+  // The products fetch their weights ahead, but not faster than memory gives them.
+  constexpr double kExposed = 0.6;
+  return std::max(compute + kExposed * fetch, fetch);
 }
 
 }  // namespace
 
 double estimate_ns(const ConvShape& shape, const Tuning& tuning, const Target& target) {
-  return estimate(shape, channel_blocks(shape.out_channels, target.isa), tuning, target);
+  return estimate(shape, product_slices(shape.out_channels, target.isa), tuning, target);
 }
 
 std::vector<Tuning> choose(const ConvShape& shape, const Target& target, Accuracy accuracy) {
   constexpr std::size_t kKept = 5;
   if (!applies(shape, target)) return {};
-  const std::vector<std::int64_t> blocks = channel_blocks(shape.out_channels, target.isa);
+  const std::vector<std::int64_t> blocks = product_slices(shape.out_channels, target.isa);
   std::vector<std::pair<double, Tuning>> ways;
   for (const Tiling& tiling : tilings(shape, accuracy)) {
-    const Tuning tuning = blocked(shape, blocks.front(), tiling, target);
+    const Tuning tuning = blocked(shape, 2 * blocks.front(), tiling, target);
     ways.emplace_back(estimate(shape, blocks, tuning, target), tuning);
   }
   std::stable_sort(ways.begin(), ways.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
