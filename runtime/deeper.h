@@ -25,13 +25,14 @@ typedef struct deeper_session deeper_session;
 
 const char* deeper_version(void);
 
-/* Opens an .onnx model (imported, optimized and compiled with default options) or a plan file. threads 0: one per CPU, or
- * as the plan was compiled. */
-deeper_status deeper_program_open(const char* path, int threads, deeper_program** program, char* error, size_t error_size);
+/* Opens an .onnx model (imported, optimized and compiled with default options) or a plan file. threads 0: one per CPU,
+ * or as the plan was compiled. */
+deeper_status deeper_program_open(const char* path, int threads, deeper_program** program, char* error,
+                                  size_t error_size);
 void deeper_program_free(deeper_program* program);
 
-/* Ports: `which` is 0 for inputs and 1 for outputs. An index out of range gives null or 0. The strings and arrays live as
- * long as the program. */
+/* Ports: `which` is 0 for inputs and 1 for outputs. An index out of range gives null or 0. The strings and arrays live
+ * as long as the program. */
 enum { DEEPER_INPUTS = 0, DEEPER_OUTPUTS = 1 };
 size_t deeper_port_count(const deeper_program* program, int which);
 const char* deeper_port_name(const deeper_program* program, int which, size_t index);
@@ -39,7 +40,8 @@ size_t deeper_port_rank(const deeper_program* program, int which, size_t index);
 const int64_t* deeper_port_shape(const deeper_program* program, int which, size_t index);
 size_t deeper_port_elements(const deeper_program* program, int which, size_t index);
 
-deeper_status deeper_session_create(const deeper_program* program, deeper_session** session, char* error, size_t error_size);
+deeper_status deeper_session_create(const deeper_program* program, deeper_session** session, char* error,
+                                    size_t error_size);
 void deeper_session_free(deeper_session* session);
 
 /* inputs[i] and outputs[i] point to deeper_port_elements floats of port i. Allocates nothing of its own. */
