@@ -29,6 +29,7 @@ int run(int argc, char** argv) {
   deeper::tools::add_compile_command(app);
   deeper::tools::add_run_command(app);
   deeper::tools::add_bench_command(app);
+  deeper::tools::add_passes_command(app);
   deeper::tools::add_profile_command(app);
   deeper::tools::add_inspect_command(app);
   deeper::tools::add_check_command(app);

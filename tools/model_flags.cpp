@@ -4,9 +4,12 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
 #include <charconv>
+#include <sstream>
 
 #include "ir/error.h"
+#include "tools/files.h"
 
 namespace deeper::tools {
 namespace {
@@ -31,9 +34,21 @@ passes::Pipeline pipeline_without(const std::vector<std::string>& disabled) {
   return passes::without(disabled);
 }
 
+// One name a line; what follows a '#' is a comment.
+std::string pipeline_in_file(const std::string& path) {
+  std::istringstream lines(read_file(path));
+  std::string list;
+  for (std::string line; std::getline(lines, line);) {
+    std::erase_if(line.erase(std::min(line.find('#'), line.size())), [](unsigned char c) { return std::isspace(c); });
+    if (!line.empty()) list += (list.empty() ? "" : ",") + line;
+  }
+  return list;
+}
+
 passes::Pipeline pipeline_of(const std::string& text) {
+  const std::string list = text.starts_with('@') ? pipeline_in_file(text.substr(1)) : text == "none" ? "" : text;
   try {
-    return passes::parse_pipeline(text == "none" ? "" : text);
+    return passes::parse_pipeline(list);
   } catch (const ModelError& error) {
     throw CLI::ValidationError("--passes", error.what());
   }
@@ -47,8 +62,8 @@ void ModelFlags::add_to(CLI::App& command, const std::string& output_flag) {
   command.add_option("--threads", threads_, "threads to run on (default: one per CPU)")->check(CLI::Range(1, 1024));
   command.add_option("--dim", dims_, "bind a symbolic dimension: NAME=K (batch is 1 unless bound)");
   command.add_option(output_flag, outputs_, "compute only this output; any value of the model may be named");
-  auto* list =
-      command.add_option("--passes", passes_, "run exactly these passes, in this order: a,b,c ('none' for no pass)");
+  auto* list = command.add_option("--passes", passes_,
+                                  "run exactly these passes, in this order: a,b,c or @FILE ('none': no pass)");
   command.add_option("--disable", disabled_, "leave one pass out of the pipeline")->excludes(list);
   command.add_option("--kernels", kernels_, "'all', 'onednn', or one convolution algorithm to use wherever it applies");
   command.add_option("--tune", tune_, "choose kernels by cost model (off), by records (cached), or measure now (full)")

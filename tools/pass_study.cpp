@@ -1,0 +1,205 @@
+#include "tools/pass_study.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <random>
+
+#include "ir/error.h"
+#include "ir/evaluate.h"
+#include "ir/match.h"
+#include "ir/print.h"
+#include "runtime/session.h"
+#include "tools/compare.h"
+#include "tools/step_bytes.h"
+#include "tools/tensors.h"
+
+namespace deeper::tools {
+namespace {
+
+using Tell = std::function<void(std::string_view)>;
+
+// The graphs that pipelines lead to, each once.
+class Builds {
+ public:
+  explicit Builds(const ir::Graph& imported) : imported_(imported) {}
+
+  std::size_t index_of(const passes::Pipeline& pipeline) {
+    ir::Graph graph = imported_;
+    passes::run_passes(graph, pipeline);
+    const auto [found, is_new] = by_text_.try_emplace(ir::print_summary(graph), builds_.size());
+    if (is_new) builds_.push_back({.graph = std::move(graph)});
+    return found->second;
+  }
+  std::vector<Build> take() { return std::move(builds_); }
+
+ private:
+  const ir::Graph& imported_;
+  std::map<std::string, std::size_t> by_text_;
+  std::vector<Build> builds_;
+};
+
+passes::Pipeline without_position(passes::Pipeline pipeline, std::size_t position) {
+  pipeline.erase(pipeline.begin() + static_cast<std::ptrdiff_t>(position));
+  return pipeline;
+}
+
+std::vector<Variant> make_variants(Builds& builds, const passes::Pipeline& pipeline, const Tell& tell) {
+  tell("running the pipelines");
+  const std::size_t none = builds.index_of({});
+  std::vector<Variant> variants{{.selection = Selection::none, .pass = "", .build = none, .versus = none}};
+  std::size_t before = none;
+  passes::Pipeline prefix;
+  for (const std::string& pass : pipeline) {
+    prefix.push_back(pass);
+    const std::size_t after = builds.index_of(prefix);
+    variants.push_back({.selection = Selection::up_to, .pass = pass, .build = after, .versus = before});
+    before = after;
+  }
+  const std::size_t all = before;
+  for (std::size_t i = 0; i < pipeline.size(); ++i) {
+    const std::size_t rest = builds.index_of(without_position(pipeline, i));
+    variants.push_back({.selection = Selection::without, .pass = pipeline[i], .build = rest, .versus = all});
+  }
+  for (const std::string& pass : pipeline) {
+    variants.push_back({.selection = Selection::alone, .pass = pass, .build = builds.index_of({pass}), .versus = none});
+  }
+  return variants;
+}
+
+void count(Build& build, const runtime::Plan& plan) {
+  for (const ir::NodeId id : build.graph.order()) {
+    const ir::Node& node = build.graph.node(id);
+    ++build.nodes;
+    if (std::holds_alternative<ir::Conv>(node.op)) ++build.convolutions;
+    build.multiply_adds += ir::multiply_adds(build.graph, node, false);
+  }
+  build.steps = static_cast<std::int64_t>(plan.steps.size());
+  for (const runtime::Step& step : plan.steps) build.bytes_moved += bytes_of(step).activations;
+  build.weights_bytes = plan.weights ? plan.weights->bytes().size() : 0;
+  build.arena_bytes = plan.arena_bytes;
+}
+
+// A build that can run.
+struct Runner {
+  Runner(runtime::Plan plan, const StudyOptions& options)
+      : program(std::move(plan), backend::kernel_table()),
+        session(program, {.pin_threads = options.pin}),
+        out(output_buffers(program.plan().outputs)),
+        out_views(views(out)) {}
+
+  double run(std::span<const std::span<const float>> in) {
+    const auto start = std::chrono::steady_clock::now();
+    DEEPER_CHECK(session.run(in, out_views) == runtime::Status::ok, "running a plan");
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  }
+
+  runtime::Program program;
+  runtime::Session session;
+  std::vector<std::vector<float>> out;
+  std::vector<std::span<float>> out_views;
+};
+
+double difference(const std::vector<std::vector<float>>& got, const std::vector<ir::Array>& expected) {
+  double worst = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const std::vector<double> numbers(got[i].begin(), got[i].end());
+    worst = std::max(worst, relative_l2(numbers, expected[i].data));
+  }
+  return worst;
+}
+
+std::vector<ir::Array> evaluate_oracle(const ir::Graph& graph, const std::vector<std::vector<float>>& in) {
+  std::vector<ir::Array> inputs;
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    inputs.push_back({graph.shape(graph.inputs()[i]), {in[i].begin(), in[i].end()}});
+  }
+  return ir::evaluate(graph, inputs);
+}
+
+// The first run of a pair warms what the build before has driven out of the caches.
+void time_builds(std::vector<Build>& builds, std::vector<std::unique_ptr<Runner>>& runners,
+                 std::span<const std::span<const float>> in, int runs, const Tell& tell) {
+  std::vector<std::size_t> order(builds.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::mt19937 random(1);
+  for (int round = 0; round < runs; ++round) {
+    tell(fmt::format("timing, round {} of {}", round + 1, runs));
+    std::ranges::shuffle(order, random);
+    for (const std::size_t i : order) {
+      runners[i]->run(in);
+      builds[i].run_ms.push_back(runners[i]->run(in));
+    }
+  }
+  for (Build& build : builds) build.latency_ms = median_interval(build.run_ms);
+}
+
+// Slower minus faster as the pass would have it: what the model takes without it less what it takes with it.
+Interval gain(const Variant& variant, const std::vector<Build>& builds) {
+  if (!variant.changes_plan()) return {};
+  const bool removes = variant.selection == Selection::without;
+  const std::vector<double>& with = builds[removes ? variant.versus : variant.build].run_ms;
+  const std::vector<double>& without = builds[removes ? variant.build : variant.versus].run_ms;
+  std::vector<double> gains;
+  for (std::size_t i = 0; i < with.size(); ++i) gains.push_back(without[i] - with[i]);
+  return median_interval(gains);
+}
+
+}  // namespace
+
+std::string_view to_string(Selection selection) {
+  switch (selection) {
+    case Selection::none:
+      return "none";
+    case Selection::up_to:
+      return "cumulative";
+    case Selection::without:
+      return "without";
+    case Selection::alone:
+      return "alone";
+  }
+  return "none";
+}
+
+const Variant& Study::optimized() const {
+  const Variant* last = &variants.front();
+  for (const Variant& variant : variants) {
+    if (variant.selection == Selection::up_to) last = &variant;
+  }
+  return *last;
+}
+
+Study study_passes(const frontend::Imported& imported, const OpenOptions& options, const StudyOptions& study_options,
+                   const Tell& tell) {
+  Builds graphs(imported.graph);
+  Study study{.model = imported.graph.name, .runs = study_options.runs};
+  study.variants = make_variants(graphs, options.pipeline.value_or(passes::default_pipeline()), tell);
+  study.builds = graphs.take();
+
+  std::vector<std::unique_ptr<Runner>> runners;
+  frontend::Imported variant{.graph = {}, .inputs = imported.inputs, .outputs = imported.outputs};
+  for (Build& build : study.builds) {
+    tell(fmt::format("compiling {} of {}", runners.size() + 1, study.builds.size()));
+    variant.graph = build.graph;
+    runners.push_back(std::make_unique<Runner>(compile_imported(variant, options), study_options));
+    count(build, runners.back()->program.plan());
+  }
+
+  const runtime::Plan& plan = runners.front()->program.plan();
+  study.threads = plan.threads;
+  const std::vector<std::vector<float>> in = seeded_inputs(plan.inputs, 1);
+  const std::vector<std::span<const float>> in_views = views(in);
+  tell("evaluating the oracle");
+  const std::vector<ir::Array> expected = evaluate_oracle(imported.graph, in);
+  for (std::size_t i = 0; i < runners.size(); ++i) {
+    runners[i]->run(in_views);
+    study.builds[i].difference = difference(runners[i]->out, expected);
+  }
+  time_builds(study.builds, runners, in_views, study_options.runs, tell);
+  for (Variant& v : study.variants) v.gain_ms = gain(v, study.builds);
+  return study;
+}
+
+}  // namespace deeper::tools
