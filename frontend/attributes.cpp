@@ -25,6 +25,7 @@ std::string_view type_name(AttributeProto::AttributeType type) {
   if (type == AttributeProto::FLOAT) return "a number";
   if (type == AttributeProto::STRING) return "a text";
   if (type == AttributeProto::TENSOR) return "a tensor";
+  if (type == AttributeProto::SPARSE_TENSOR) return "a sparse tensor";
   if (type == AttributeProto::INTS) return "a list of integers";
   if (type == AttributeProto::FLOATS) return "a list of numbers";
   return "of another type";
@@ -80,6 +81,11 @@ std::optional<std::vector<float>> Attributes::numbers(std::string_view name) con
 const onnx::TensorProto* Attributes::tensor(std::string_view name) const {
   const AttributeProto* attribute = find(name, AttributeProto::TENSOR);
   return attribute != nullptr ? &attribute->t() : nullptr;
+}
+
+const onnx::SparseTensorProto* Attributes::sparse_tensor(std::string_view name) const {
+  const AttributeProto* attribute = find(name, AttributeProto::SPARSE_TENSOR);
+  return attribute != nullptr ? &attribute->sparse_tensor() : nullptr;
 }
 
 std::int64_t Attributes::integer_or(std::string_view name, std::int64_t fallback) const {

@@ -22,6 +22,7 @@ class Attributes {
   std::optional<std::vector<std::int64_t>> integers(std::string_view name) const;
   std::optional<std::vector<float>> numbers(std::string_view name) const;
   const onnx::TensorProto* tensor(std::string_view name) const;  // nullptr where absent
+  const onnx::SparseTensorProto* sparse_tensor(std::string_view name) const;
 
   std::int64_t integer_or(std::string_view name, std::int64_t fallback) const;
   float number_or(std::string_view name, float fallback) const;

@@ -119,6 +119,35 @@ ir::Tensor decode_elements(const TensorProto& tensor, const Elements& elements) 
   }
 }
 
+// Row-major positions of a sparse tensor's values: indices are those, or one coordinate per axis.
+std::vector<std::size_t> sparse_positions(const ir::Tensor& indices, const ir::Shape& shape, std::int64_t values) {
+  const auto rank = static_cast<std::int64_t>(shape.size());
+  const bool linear = indices.shape() == ir::Shape{values};
+  if (indices.is_f32() || (!linear && indices.shape() != ir::Shape{values, rank})) {
+    throw ModelError(fmt::format("has indices {} for {} values", to_string(indices.type()), values));
+  }
+  const ir::Shape strides = linear ? ir::Shape{1} : ir::row_major_strides(shape);
+  const ir::Shape extents = linear ? ir::Shape{ir::element_count(shape)} : shape;
+  std::vector<std::size_t> positions;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(values); ++i) {
+    std::int64_t position = 0;
+    for (std::size_t axis = 0; axis < extents.size(); ++axis) {
+      const std::int64_t index = indices.ints()[i * extents.size() + axis];
+      if (index < 0 || index >= extents[axis]) throw ModelError(fmt::format("has an index {} outside", index));
+      position += index * strides[axis];
+    }
+    positions.push_back(static_cast<std::size_t>(position));
+  }
+  return positions;
+}
+
+template <typename T>
+std::vector<T> scatter(std::span<const T> values, const std::vector<std::size_t>& positions, std::int64_t count) {
+  std::vector<T> result(static_cast<std::size_t>(count));
+  for (std::size_t i = 0; i < positions.size(); ++i) result[positions[i]] = values[i];
+  return result;
+}
+
 }  // namespace
 
 std::int64_t checked_element_count(const ir::Shape& shape) {
@@ -134,6 +163,16 @@ ir::Tensor decode_tensor(const TensorProto& tensor, const ExternalData& external
   if (tensor.has_segment()) throw ModelError("is stored in segments, not supported");
   ir::Shape shape(tensor.dims().begin(), tensor.dims().end());
   return decode_elements(tensor, Elements(tensor, external, std::move(shape)));
+}
+
+ir::Tensor decode_sparse_tensor(const onnx::SparseTensorProto& sparse, const ExternalData& external) {
+  const ir::Shape shape(sparse.dims().begin(), sparse.dims().end());
+  const std::int64_t count = checked_element_count(shape);
+  const ir::Tensor values = decode_tensor(sparse.values(), external);
+  const ir::Tensor indices = decode_tensor(sparse.indices(), external);
+  const std::vector<std::size_t> positions = sparse_positions(indices, shape, values.size());
+  if (values.is_f32()) return ir::Tensor::f32(shape, scatter(values.floats(), positions, count));
+  return ir::Tensor::integer(values.dtype(), shape, scatter(values.ints(), positions, count));
 }
 
 }  // namespace deeper::frontend

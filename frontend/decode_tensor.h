@@ -16,4 +16,7 @@ std::int64_t checked_element_count(const ir::Shape& shape);
 // supported, or the data is not exactly what the shape takes; checked before anything is allocated.
 ir::Tensor decode_tensor(const onnx::TensorProto& tensor, const ExternalData& external);
 
+// A SparseTensorProto as a dense tensor, zero where it has no value. The same errors, and one for an index outside.
+ir::Tensor decode_sparse_tensor(const onnx::SparseTensorProto& sparse, const ExternalData& external);
+
 }  // namespace deeper::frontend

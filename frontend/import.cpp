@@ -58,6 +58,7 @@ std::vector<std::string> choose_outputs(const onnx::GraphProto& graph, const Mod
 void collect_names(const onnx::GraphProto& graph, const ModelIndex& index, const std::vector<int>& order,
                    const std::vector<std::string>& outputs, ImportState& state) {
   for (const auto& [name, tensor] : index.initializers) state.onnx_names.insert(name);
+  for (const auto& [name, tensor] : index.sparse_initializers) state.onnx_names.insert(name);
   for (const auto& [name, input] : index.inputs) state.onnx_names.insert(name);
   for (const auto& [name, node] : index.producers) state.onnx_names.insert(name);
   state.used.insert(outputs.begin(), outputs.end());
@@ -128,14 +129,16 @@ class Importer {
   // Brings an initializer into the graph when it is first read.
   void ensure_value(const std::string& name) {
     if (name.empty() || state_.values.contains(name)) return;
-    require(!index_.sparse_initializers.contains(name), "initializer '{}' is sparse, not supported", name);
-    const auto initializer = index_.initializers.find(name);
-    if (initializer == index_.initializers.end()) {
+    const auto dense = index_.initializers.find(name);
+    const auto sparse = index_.sparse_initializers.find(name);
+    if (dense == index_.initializers.end() && sparse == index_.sparse_initializers.end()) {
       throw ModelError(fmt::format("'{}' is an output that is not supported of {}", name,
                                    node_label(graph_.node(index_.producers.at(name)))));
     }
     try {
-      state_.values[name] = state_.graph.add_constant(name, decode_tensor(*initializer->second, *state_.external));
+      ir::Tensor tensor = dense != index_.initializers.end() ? decode_tensor(*dense->second, *state_.external)
+                                                             : decode_sparse_tensor(*sparse->second, *state_.external);
+      state_.values[name] = state_.graph.add_constant(name, std::move(tensor));
     } catch (const ModelError& error) {
       throw ModelError(fmt::format("initializer '{}': {}", name, error.what()));
     }

@@ -107,7 +107,7 @@ ModelIndex index_model(const onnx::GraphProto& graph) {
   }
   for (const onnx::SparseTensorProto& tensor : graph.sparse_initializer()) {
     if (index.defines(tensor.values().name())) defined_twice(tensor.values().name());
-    index.sparse_initializers.insert(tensor.values().name());
+    index.sparse_initializers.emplace(tensor.values().name(), &tensor);
   }
   for (const onnx::ValueInfoProto& input : graph.input()) {
     if (index.initializers.contains(input.name()) || index.sparse_initializers.contains(input.name())) continue;

@@ -14,7 +14,7 @@ namespace deeper::frontend {
 // What defines each value of an ONNX graph. Views and pointers are into the graph.
 struct ModelIndex {
   std::unordered_map<std::string_view, const onnx::TensorProto*> initializers;
-  std::unordered_set<std::string_view> sparse_initializers;
+  std::unordered_map<std::string_view, const onnx::SparseTensorProto*> sparse_initializers;
   std::unordered_map<std::string_view, const onnx::ValueInfoProto*> inputs;  // without those that are initializers
   std::unordered_map<std::string_view, int> producers;                       // index of the node
 

@@ -102,6 +102,10 @@ ir::Tensor NodeContext::decode(const onnx::TensorProto& tensor) const {
   return decode_tensor(tensor, *state_.external);
 }
 
+ir::Tensor NodeContext::decode(const onnx::SparseTensorProto& tensor) const {
+  return decode_sparse_tensor(tensor, *state_.external);
+}
+
 bool NodeContext::is_used(std::size_t output) const {
   return output < output_count() && state_.used.contains(node_.output(static_cast<int>(output)));
 }

@@ -70,6 +70,7 @@ class NodeContext {
   std::optional<std::vector<std::int64_t>> integers_since(std::int64_t since, std::string_view name,
                                                           std::size_t i) const;
   ir::Tensor decode(const onnx::TensorProto& tensor) const;
+  ir::Tensor decode(const onnx::SparseTensorProto& tensor) const;
 
   // --- results ---
   std::size_t output_count() const { return static_cast<std::size_t>(node_.output_size()); }

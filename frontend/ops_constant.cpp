@@ -14,6 +14,9 @@ constexpr std::int64_t kLongestRange = 1 << 20;
 void import_constant(NodeContext& node) {
   const Attributes& attributes = node.attributes();
   if (const onnx::TensorProto* tensor = attributes.tensor("value")) return node.constant_result(node.decode(*tensor));
+  if (const onnx::SparseTensorProto* tensor = attributes.sparse_tensor("sparse_value")) {
+    return node.constant_result(node.decode(*tensor));
+  }
   if (const auto value = attributes.number("value_float")) return node.constant_result(ir::Tensor::scalar(*value));
   if (const auto value = attributes.integer("value_int")) {
     return node.constant_result(ir::Tensor::integer(ir::DataType::i64, {}, {*value}));

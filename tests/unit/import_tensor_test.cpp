@@ -102,6 +102,30 @@ TEST(ImportTensor, RefusesTypesItDoesNotKnow) {
   EXPECT_THAT(refusal(empty_tensor(99, {0})), HasSubstr("element type type 99"));
 }
 
+onnx::SparseTensorProto sparse_tensor(const Integers& indices_shape, const Integers& indices) {
+  onnx::SparseTensorProto sparse;
+  *sparse.mutable_values() = float_tensor({2}, {5, 7});
+  sparse.mutable_values()->set_name("c");
+  *sparse.mutable_indices() = integer_tensor(indices_shape, indices, TensorProto::INT64);
+  sparse.add_dims(2);
+  sparse.add_dims(3);
+  return sparse;
+}
+
+TEST(ImportTensor, SparseInitializersBecomeDense) {
+  const auto with = [](const Integers& indices_shape, const Integers& indices) {
+    ModelBuilder model(13);
+    model.input("x", {1}).output("c");
+    *model.graph().add_sparse_initializer() = sparse_tensor(indices_shape, indices);
+    return model;
+  };
+  EXPECT_THAT(run(with({2}, {1, 5}), {ramp({1}, 0, 0)})[0].data, ElementsAre(0, 5, 0, 0, 0, 7));
+  EXPECT_THAT(run(with({2, 2}, {0, 1, 1, 2}), {ramp({1}, 0, 0)})[0].data, ElementsAre(0, 5, 0, 0, 0, 7));
+  EXPECT_THAT(import_error(with({2}, {1, 6})), HasSubstr("has an index 6 outside"));
+  EXPECT_THAT(import_error(with({2, 2}, {0, 1, 1, -1})), HasSubstr("has an index -1 outside"));
+  EXPECT_THAT(import_error(with({1}, {1})), HasSubstr("has indices i64[1] for 2 values"));
+}
+
 // --- external data ---
 
 class ExternalData : public testing::Test {
