@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include "backend/kernels/cooktoom.h"
+#include "backend/accuracy.h"
 #include "backend/target.h"
 #include "ir/graph.h"
 #include "runtime/kernel.h"

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "backend/accuracy.h"
 #include "backend/kernels/fraction.h"
 
 // Cook-Toom (Winograd) minimal filtering: m outputs of a correlation with r taps by n = m + r - 1 multiplications,
@@ -33,9 +34,6 @@ struct BasicTransform {
 };
 using ExactTransform = BasicTransform<FractionMatrix>;
 using Transform = BasicTransform<Matrix>;
-
-// How far an algorithm may stray: safe stays within about 4 times the error of direct convolution in fp32.
-enum class Accuracy : std::uint8_t { safe, fast };
 
 // One row of the table: F(outputs, taps) on its finite points. The error of both uses, as a multiple of direct fp32's
 // own (ReLU inputs, 192 channels along one axis, 96 channels along two).
