@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "backend/kernels/brgemm.h"
+#include "backend/kernels/direct.h"
 #include "backend/kernels/winograd.h"
 
 namespace deeper::backend {
@@ -21,6 +22,21 @@ std::vector<ConvCandidate> brgemm_candidates(const ConvShape& shape, const Targe
 std::vector<float> brgemm_pack(const ConvShape& shape, std::span<const std::int64_t> tuning,
                                std::span<const float> weights) {
   return brgemm::pack_weights(shape, brgemm::tuning_from(tuning), weights);
+}
+
+std::vector<ConvCandidate> direct_candidates(const ConvShape& shape, const Target& target, Accuracy /*accuracy*/) {
+  if (!direct::applies(shape, target)) return {};
+  const direct::Tuning tuning = direct::choose(shape, target);
+  return {ConvCandidate{.implementation = fmt::format("pixels {}", tuning.pixels),
+                        .tuning = direct::to_numbers(tuning),
+                        .weights_bytes = direct::weights_bytes(shape),
+                        .scratch_bytes = direct::scratch_bytes(shape, tuning, target.threads),
+                        .estimate_ns = direct::estimate_ns(shape, target)}};
+}
+
+std::vector<float> direct_pack(const ConvShape& shape, std::span<const std::int64_t> tuning,
+                               std::span<const float> weights) {
+  return direct::pack_weights(shape, direct::tuning_from(tuning), weights);
 }
 
 std::vector<ConvCandidate> winograd_candidates(const ConvShape& shape, const Target& target, Accuracy accuracy) {
@@ -49,6 +65,11 @@ std::span<const ConvKernel> conv_kernels() {
        .candidates = brgemm_candidates,
        .pack = brgemm_pack,
        .prepare = brgemm::prepare},
+      {.name = direct::kName,
+       .grows_weights = false,
+       .candidates = direct_candidates,
+       .pack = direct_pack,
+       .prepare = direct::prepare},
       {.name = winograd::kName,
        .grows_weights = true,
        .candidates = winograd_candidates,

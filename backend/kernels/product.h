@@ -1,24 +1,68 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
+#include "backend/kernels/epilogue.h"
 #include "backend/target.h"
 
 // Matrix products whose left side is read once, from memory: while a slice of it is multiplied, the next one is
 // fetched. Where the left side stays in cache, those of gemm.h are faster.
 namespace deeper::backend {
 
+inline constexpr int kMostColumns = 12;
+
+// One block of columns: sums[row, j] = sum over taps t and k < depth of a[(t * depth + k) * rows + row]
+// columns[j][taps[t] + k], which goes to results[j][row].
+struct ProductBlock {
+  const float* a = nullptr;  // a slice; the next one lies behind it
+  std::array<const float*, kMostColumns> columns;
+  const std::int64_t* taps = nullptr;
+  std::int64_t tap_count = 1;
+  std::int64_t depth = 0;
+  std::array<float*, kMostColumns> results;
+  // Cache lines to fetch from `next` on with every fourth step of depth.
+  const float* next = nullptr;
+  std::int64_t lines = 0;
+  // Where there is an epilogue: results[j][row] = activation(sums + bias[row] + residuals[j][row]); bias and residuals
+  // may be null.
+  const Epilogue* epilogue = nullptr;
+  const float* bias = nullptr;
+  std::array<const float*, kMostColumns> residuals;
+  bool has_residuals = false;
+};
+
+// Products for slices of one or two vectors of rows and 1 to most_columns columns.
+struct ProductKernels {
+  using Run = void (*)(const ProductBlock& block);
+  std::int64_t lanes = 1;
+  std::array<std::int64_t, 2> most_columns;               // of one vector, of two
+  std::array<std::array<Run, kMostColumns>, 2> multiply;  // [vectors - 1][columns - 1]
+};
+const ProductKernels& product_kernels(Isa isa);
+
 // Rows of the slices of a left side with `rows` rows, in order: as many as registers hold, then single vectors;
 // together round_up(rows, lanes), those beyond `rows` being zeros in the packed slices.
 std::vector<std::int64_t> product_slices(std::int64_t rows, Isa isa);
 
-// C[rows, columns] = A[rows, depth] B[depth, columns]. a is a slice [depth][rows]; the next one lies right behind it.
-// b[column * ldb + k], c[column * ldc + row].
-using Product = void (*)(const float* a, const float* b, std::int64_t ldb, float* c, std::int64_t ldc,
-                         std::int64_t columns, std::int64_t depth);
-// `rows` is one that product_slices gave.
-Product product(std::int64_t rows, Isa isa);
+// Shares of what a slice of `rows` rows and `depth` steps fetches ahead, spread over its blocks of columns.
+class FetchAhead {
+ public:
+  FetchAhead(const float* next, std::int64_t rows, std::int64_t depth, std::int64_t blocks);
+  // Sets the share of the next block.
+  void give(ProductBlock& block);
+
+ private:
+  const float* next_;
+  std::int64_t depth_;
+  std::int64_t lines_;
+  std::int64_t at_once_;
+};
+
+// C[rows, columns] = A[rows, depth] B[depth, columns]; b[column * ldb + k], c[column * ldc + row].
+void multiply(const ProductKernels& kernels, std::int64_t rows, const float* a, const float* b, std::int64_t ldb,
+              float* c, std::int64_t ldc, std::int64_t columns, std::int64_t depth);
 
 // Share of the FMA peak that a product reaches.
 double product_efficiency(std::int64_t rows, std::int64_t columns, Isa isa);

@@ -26,7 +26,6 @@ std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + u
 struct Slice {
   std::int64_t channel = 0;
   std::int64_t rows = 0;
-  Product multiply = nullptr;
 };
 
 // Output channels whose products are held at once.
@@ -69,6 +68,7 @@ struct State {
   std::vector<Slice> slices;
   std::vector<ChannelGroup> groups;
   std::vector<std::vector<TileBlock>> parts;  // for each row part of the split
+  const ProductKernels* kernels = nullptr;
   std::vector<float> zeros;
 };
 
@@ -76,7 +76,7 @@ std::vector<Slice> make_slices(std::int64_t channels, Isa isa) {
   std::vector<Slice> slices;
   std::int64_t channel = 0;
   for (const std::int64_t rows : product_slices(channels, isa)) {
-    slices.push_back({.channel = channel, .rows = rows, .multiply = product(rows, isa)});
+    slices.push_back({.channel = channel, .rows = rows});
     channel += rows;
   }
   return slices;
@@ -147,6 +147,7 @@ std::shared_ptr<State> make_state(const ConvShape& shape, const Tuning& tuning, 
   state->layout = make_layout(shape, tuning, state->groups);
   state->split = make_split(shape, tuning, static_cast<std::int64_t>(state->groups.size()), threads);
   state->zeros.assign(std::max(shape.in_channels, shape.out_channels), 0.0F);
+  state->kernels = &product_kernels(tuning.isa);
   const auto transforms = axis_transforms(tuning.isa);
   std::int64_t weights = 0;
   for (const TileGroup& g : tile_groups(tuning.tiling)) {
@@ -269,7 +270,8 @@ struct Work {
       float* output = scratch + state.layout.products + f * state.layout.output_stride;
       for (std::int64_t i = group.slices.first; i < group.slices.last; ++i) {
         const Slice& slice = state.slices[i];
-        slice.multiply(panel, input, inputs, output, state.layout.width, block.tiles.size(), inputs);
+        backend::multiply(*state.kernels, slice.rows, panel, input, inputs, output, state.layout.width,
+                          block.tiles.size(), inputs);
         panel += inputs * slice.rows;
         output += slice.rows;
       }

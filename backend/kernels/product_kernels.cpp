@@ -1,0 +1,138 @@
+// The inner loops of product.h.
+#include <algorithm>
+#include <utility>
+
+#include "backend/kernels/product.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backend/kernels/product_kernels.cpp"
+#include <hwy/cache_control.h>
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace deeper::backend::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::ScalableTag<float>;
+using V = hn::Vec<D>;
+constexpr std::int64_t kLine = 16;   // floats in a cache line
+constexpr std::int64_t kUnroll = 4;  // steps of depth between fetches
+
+constexpr std::int64_t kLanes = static_cast<std::int64_t>(hn::MaxLanes(D()));
+
+// Twelve accumulators hide the latency of two FMA units and leave registers for the operands, where there are sixteen;
+// with thirty-two, twice as many.
+constexpr int most_columns(int vectors) { return HWY_TARGET == HWY_AVX3 ? 12 : 12 / vectors; }
+
+template <int kVectors, int kColumns>
+HWY_INLINE void step(const float* a, const float* const* columns, std::int64_t k, V (&sums)[kColumns][kVectors]) {
+  const D d;
+  V left[kVectors];
+#pragma GCC unroll 4
+  for (int i = 0; i < kVectors; ++i) left[i] = hn::LoadU(d, a + i * kLanes);
+#pragma GCC unroll 16
+  for (int j = 0; j < kColumns; ++j) {
+    const V right = hn::Set(d, columns[j][k]);
+#pragma GCC unroll 4
+    for (int i = 0; i < kVectors; ++i) sums[j][i] = hn::MulAdd(left[i], right, sums[j][i]);
+  }
+}
+
+HWY_INLINE V finished(V sum, const ProductBlock& block, int column, std::int64_t row) {
+  const D d;
+  if (block.bias != nullptr) sum = hn::Add(sum, hn::LoadU(d, block.bias + row));
+  if (block.has_residuals) sum = hn::Add(sum, hn::LoadU(d, block.residuals[column] + row));
+  if (block.epilogue->slope != 1) {
+    const V scaled = hn::Mul(sum, hn::Set(d, block.epilogue->slope));
+    sum = hn::IfThenElse(hn::Lt(sum, hn::Zero(d)), scaled, sum);
+  }
+  return hn::Min(hn::Set(d, block.epilogue->high), hn::Max(hn::Set(d, block.epilogue->low), sum));
+}
+
+template <int kVectors, int kColumns>
+HWY_INLINE void store(const ProductBlock& block, V (&sums)[kColumns][kVectors]) {
+  const D d;
+  if (block.epilogue != nullptr) {
+#pragma GCC unroll 16
+    for (int j = 0; j < kColumns; ++j) {
+#pragma GCC unroll 4
+      for (int i = 0; i < kVectors; ++i) sums[j][i] = finished(sums[j][i], block, j, i * kLanes);
+    }
+  }
+#pragma GCC unroll 16
+  for (int j = 0; j < kColumns; ++j) {
+#pragma GCC unroll 4
+    for (int i = 0; i < kVectors; ++i) hn::StoreU(sums[j][i], d, block.results[j] + i * kLanes);
+  }
+}
+
+template <int kVectors, int kColumns>
+void multiply_block(const ProductBlock& block) {
+  V sums[kColumns][kVectors];
+#pragma GCC unroll 16
+  for (int j = 0; j < kColumns; ++j) {
+#pragma GCC unroll 4
+    for (int i = 0; i < kVectors; ++i) sums[j][i] = hn::Zero(D());
+  }
+  const float* a = block.a;
+  const float* next = block.next;
+  const std::int64_t lines = block.lines;
+  const std::int64_t depth = block.depth;
+  for (std::int64_t tap = 0; tap < block.tap_count; ++tap) {
+    const float* columns[kColumns];
+#pragma GCC unroll 16
+    for (int j = 0; j < kColumns; ++j) columns[j] = block.columns[j] + block.taps[tap];
+    std::int64_t k = 0;
+    for (; k + kUnroll <= depth; k += kUnroll) {
+      for (std::int64_t line = 0; line < lines; ++line, next += kLine) hwy::Prefetch(next);
+#pragma GCC unroll 4
+      for (std::int64_t u = 0; u < kUnroll; ++u) {
+        step<kVectors, kColumns>(a + u * kVectors * kLanes, columns, k + u, sums);
+      }
+      a += kUnroll * kVectors * kLanes;
+    }
+    for (; k < depth; ++k, a += kVectors * kLanes) step<kVectors, kColumns>(a, columns, k, sums);
+  }
+  store<kVectors, kColumns>(block, sums);
+}
+
+template <int kVectors, int... kColumns>
+void fill(ProductKernels& kernels, std::integer_sequence<int, kColumns...>) {
+  kernels.most_columns[kVectors - 1] = sizeof...(kColumns);
+  ((kernels.multiply[kVectors - 1][kColumns] = multiply_block<kVectors, kColumns + 1>), ...);
+}
+
+ProductKernels make_kernels() {
+  ProductKernels kernels{};
+  kernels.lanes = kLanes;
+  fill<1>(kernels, std::make_integer_sequence<int, most_columns(1)>());
+  fill<2>(kernels, std::make_integer_sequence<int, most_columns(2)>());
+  return kernels;
+}
+
+const ProductKernels& kernels() {
+  static const ProductKernels kKernels = make_kernels();
+  return kKernels;
+}
+
+}  // namespace deeper::backend::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace deeper::backend {
+
+const ProductKernels& product_kernels(Isa isa) {
+  switch (isa) {
+    case Isa::avx512:
+      return N_AVX3::kernels();
+    case Isa::avx2:
+      return N_AVX2::kernels();
+    case Isa::sse41:
+      break;
+  }
+  return HWY_STATIC_DISPATCH(kernels)();
+}
+
+}  // namespace deeper::backend
+#endif

@@ -1,0 +1,132 @@
+#include "backend/kernels/direct.h"
+
+#include <gtest/gtest.h>
+
+#include "backend/kernels/product.h"
+#include "tests/unit/conv_case.h"
+
+namespace deeper::backend {
+namespace {
+
+using testing::ConvCase;
+
+const ConvKernel& kernel() {
+  for (const ConvKernel& k : conv_kernels()) {
+    if (k.name == direct::kName) return k;
+  }
+  throw std::logic_error("no direct kernel");
+}
+
+std::vector<Isa> isas() {
+  std::vector<Isa> result{Isa::avx2};
+  if (__builtin_cpu_supports("avx512f") != 0) result.push_back(Isa::avx512);
+  return result;
+}
+
+Target target_of(Isa isa, int threads) {
+  Target target;
+  target.isa = isa;
+  target.threads = threads;
+  return target;
+}
+
+void expect_right(const ConvShape& shape, bool slices, std::mt19937& random, int threads, std::int64_t l2_bytes) {
+  const ConvCase c = testing::make_case(shape, {.slices = slices}, random);
+  const std::vector<double> want = testing::reference(c);
+  for (const Isa isa : isas()) {
+    Target target = target_of(isa, threads);
+    target.l2_bytes = l2_bytes;
+    for (const ConvCandidate& candidate : kernel().candidates(c.shape, target, Accuracy::safe)) {
+      const std::vector<float> got = testing::run_kernel(kernel(), candidate, c, threads);
+      EXPECT_LT(testing::relative_l2(got, want), 2e-6) << testing::describe(c.shape) << " slices " << slices
+                                                       << " threads " << threads << " isa " << static_cast<int>(isa);
+    }
+  }
+}
+
+ConvShape random_shape(std::mt19937& random) {
+  const auto pick = [&](std::initializer_list<std::int64_t> values) {
+    return values.begin()[random() % values.size()];
+  };
+  ir::Conv op;
+  ir::Extent2 kernel;
+  ir::Extent2 input;
+  const bool few_channels = random() % 2 == 0;
+  for (int axis = 0; axis < 2; ++axis) {
+    kernel[axis] = pick({1, 1, 2, 3, 5, 7});
+    op.strides[axis] = pick({1, 1, 2, 3});
+    op.dilations[axis] = pick({1, 1, 2});
+    const std::int64_t window = (kernel[axis] - 1) * op.dilations[axis] + 1;
+    if (few_channels) {
+      op.pads[axis] = pick({0, window / 2, window + 1});
+      op.pads[axis + 2] = pick({0, op.pads[axis], window + 1});
+    }
+    input[axis] = std::max(window, pick({1, 2, 5, 8, 17, 35}));
+  }
+  op.activation =
+      std::array{ir::Activation{}, ir::Activation{.function = ir::Function::relu},
+                 ir::Activation{.function = ir::Function::leaky_relu, .alpha = 0.1F},
+                 ir::Activation{.function = ir::Function::clip, .alpha = -0.5F, .beta = 1.0F}}[random() % 4];
+  const std::int64_t inputs = few_channels ? pick({1, 3, 4, 8}) : pick({5, 16, 37, 96, 130});
+  ConvShape shape = dense_conv_shape(pick({1, 1, 2}), inputs, input, pick({8, 16, 24, 32, 48, 80}), kernel, op);
+  shape.has_bias = random() % 2 == 0;
+  shape.has_residual = random() % 3 == 0;
+  shape.residual_in_place = shape.has_residual && random() % 2 == 0;
+  return shape;
+}
+
+TEST(Direct, AgreesWithTheOracleOnRandomShapes) {
+  std::mt19937 random(1);
+  for (int i = 0; i < 300; ++i) {
+    const ConvShape shape = random_shape(random);
+    if (multiply_adds(shape) > 20'000'000) continue;
+    const bool slices = random() % 2 == 0;
+    const int threads = 1 + static_cast<int>(random() % 3);
+    expect_right(shape, slices, random, threads, random() % 2 == 0 ? 512 << 10 : 4 << 10);
+  }
+}
+
+TEST(Direct, Stems) {
+  std::mt19937 random(2);
+  for (const std::int64_t pad : {0, 3}) {
+    ir::Conv op{.strides = {2, 2}, .pads = {pad, pad, pad, pad}};
+    expect_right(dense_conv_shape(2, 3, {40, 37}, 64, {7, 7}, op), false, random, 3, 16 << 10);
+  }
+}
+
+TEST(Direct, AppliesWithoutPaddingOrToFewChannels) {
+  const Target target = target_of(Isa::avx2, 1);
+  const ir::Conv padded{.pads = {1, 1, 1, 1}};
+  EXPECT_TRUE(direct::applies(dense_conv_shape(1, 64, {8, 8}, 64, {3, 3}, {}), target));
+  EXPECT_FALSE(direct::applies(dense_conv_shape(1, 64, {8, 8}, 64, {3, 3}, padded), target));
+  EXPECT_TRUE(direct::applies(dense_conv_shape(1, 3, {8, 8}, 64, {3, 3}, padded), target));
+  EXPECT_FALSE(direct::applies(dense_conv_shape(1, 64, {8, 8}, 63, {1, 1}, {}), target));
+  EXPECT_FALSE(direct::applies(dense_conv_shape(1, 64, {8, 8}, 64, {1, 1}, {}), target_of(Isa::sse41, 1)));
+}
+
+TEST(Product, MultipliesAnyNumberOfColumns) {
+  for (const Isa isa : isas()) {
+    const ProductKernels& kernels = product_kernels(isa);
+    for (const std::int64_t rows : {kernels.lanes, 2 * kernels.lanes}) {
+      for (std::int64_t columns = 1; columns < 30; ++columns) {
+        const std::int64_t depth = 7;
+        std::vector<float> a(rows * depth);
+        std::vector<float> b(columns * depth);
+        for (std::size_t i = 0; i < a.size(); ++i) a[i] = static_cast<float>(i % 5) - 2;
+        for (std::size_t i = 0; i < b.size(); ++i) b[i] = static_cast<float>(i % 7) - 3;
+        std::vector<float> c(rows * columns, -1.0F);
+        multiply(kernels, rows, a.data(), b.data(), depth, c.data(), rows, columns, depth);
+        for (std::int64_t j = 0; j < columns; ++j) {
+          for (std::int64_t i = 0; i < rows; ++i) {
+            float want = 0;
+            for (std::int64_t k = 0; k < depth; ++k) want += a[k * rows + i] * b[j * depth + k];
+            ASSERT_EQ(c[j * rows + i], want) << rows << "x" << columns;
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace deeper::backend
