@@ -3,94 +3,31 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <numeric>
 
 #include "backend/compile.h"
 #include "ir/error.h"
 #include "ir/print.h"
+#include "runtime/plan_file.h"
 #include "runtime/session.h"
 #include "tools/commands.h"
 #include "tools/files.h"
 #include "tools/model_flags.h"
+#include "tools/profile.h"
 #include "tools/progress.h"
-#include "tools/tensors.h"
 
 namespace deeper::tools {
 namespace {
 
 struct ProfileFlags {
   ModelFlags model;
-  int runs = 20;
-  bool pin = false;
+  ProfileOptions profile;
   bool json = false;
   std::filesystem::path trace;
+  std::filesystem::path roofline;
 };
-
-struct StepProfile {
-  const runtime::Step* step = nullptr;
-  double ms = 0;  // median over the runs
-  double gflops = 0;
-  double share = 0;
-  std::uint64_t bytes = 0;  // read and written
-};
-
-struct Profile {
-  std::vector<StepProfile> steps;
-  double latency_ms = 0;  // median of whole runs that were not profiled
-};
-
-double median(std::vector<double> numbers) {
-  const auto middle = numbers.begin() + static_cast<std::ptrdiff_t>(numbers.size() / 2);
-  std::ranges::nth_element(numbers, middle);
-  return *middle;
-}
-
-std::uint64_t bytes_moved(const runtime::Step& step) {
-  std::uint64_t bytes = 4 * static_cast<std::uint64_t>(ir::element_count(step.result.shape));
-  for (const runtime::Operand& operand : step.operands) {
-    if (operand.space != runtime::Space::none)
-      bytes += 4 * static_cast<std::uint64_t>(ir::element_count(operand.shape));
-  }
-  return bytes;
-}
-
-// Whole runs and profiled runs alternate, so that drift meets both.
-Profile measure(const runtime::Program& program, const ProfileFlags& flags) {
-  const runtime::Plan& plan = program.plan();
-  runtime::Session session(program, {.pin_threads = flags.pin});
-  const auto in = seeded_inputs(plan.inputs, 1);
-  auto out = output_buffers(plan.outputs);
-  const auto in_views = views(in);
-  const auto out_views = views(out);
-  std::vector<std::vector<double>> step_ms(plan.steps.size());
-  std::vector<double> whole_ms;
-  std::vector<std::int64_t> ns(plan.steps.size());
-  for (int i = 0; i < flags.runs + 2; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    DEEPER_CHECK(session.run(in_views, out_views) == runtime::Status::ok, "running the plan");
-    const std::chrono::duration<double, std::milli> whole = std::chrono::steady_clock::now() - start;
-    DEEPER_CHECK(session.run_profiled(in_views, out_views, ns) == runtime::Status::ok, "profiling the plan");
-    if (i < 2) continue;  // warm-up
-    whole_ms.push_back(whole.count());
-    for (std::size_t k = 0; k < ns.size(); ++k) step_ms[k].push_back(static_cast<double>(ns[k]) / 1e6);
-  }
-  Profile profile;
-  profile.latency_ms = median(whole_ms);
-  double sum = 0;
-  for (std::size_t k = 0; k < plan.steps.size(); ++k) {
-    const runtime::Step& step = plan.steps[k];
-    const double ms = median(step_ms[k]);
-    sum += ms;
-    profile.steps.push_back(
-        {&step, ms, 2e-6 * static_cast<double>(step.multiply_adds) / std::max(ms, 1e-9), 0, bytes_moved(step)});
-  }
-  for (StepProfile& step : profile.steps) step.share = step.ms / sum;
-  return profile;
-}
 
 struct Sum {
   int steps = 0;
@@ -98,46 +35,67 @@ struct Sum {
   double share = 0;
 };
 
-// Sums by what `key` gives, largest first.
-template <typename Key>
-std::vector<std::pair<std::string, Sum>> sums_by(const Profile& profile, Key key) {
+// Sums by each of the names that `keys` gives, largest first.
+template <typename Keys>
+std::vector<std::pair<std::string, Sum>> sums_by(const Profile& profile, Keys keys) {
   std::map<std::string, Sum> sums;
   for (const StepProfile& step : profile.steps) {
-    Sum& sum = sums[key(*step.step)];
-    ++sum.steps;
-    sum.ms += step.ms;
-    sum.share += step.share;
+    for (const std::string& key : keys(step)) {
+      Sum& sum = sums[key];
+      ++sum.steps;
+      sum.ms += step.ms;
+      sum.share += step.share;
+    }
   }
   std::vector<std::pair<std::string, Sum>> sorted(sums.begin(), sums.end());
   std::ranges::sort(sorted, std::ranges::greater{}, [](const auto& entry) { return entry.second.ms; });
   return sorted;
 }
 
-std::string module_of(const runtime::Step& step) {
-  const std::size_t slash = step.name.find('/');
-  return slash == std::string::npos ? std::string("-") : step.name.substr(0, slash);
+struct Grouping {
+  std::string_view name;
+  std::string_view remark;
+  std::vector<std::pair<std::string, Sum>> sums;
+};
+
+std::vector<Grouping> groupings(const Profile& profile) {
+  const auto op = [](const StepProfile& s) { return std::set{std::string(ir::op_name(s.step->op))}; };
+  const auto module = [](const StepProfile& s) {
+    const std::size_t slash = s.step->name.find('/');
+    return std::set{slash == std::string::npos ? std::string("-") : s.step->name.substr(0, slash)};
+  };
+  const auto passes = [](const StepProfile& s) { return s.passes; };
+  return {{"op", "", sums_by(profile, op)},
+          {"module", "", sums_by(profile, module)},
+          {"pass", " (steps that it made or changed; one counts for each)", sums_by(profile, passes)}};
 }
 
+double mega(std::uint64_t bytes) { return static_cast<double>(bytes) / 1e6; }
+
 void print_table(const runtime::Plan& plan, const Profile& profile) {
-  fmt::print("{:>8} {:>6} {:>9} {:>9}  {:<10} {:<34} {:<20} {}\n", "ms", "share", "GFLOP/s", "MB", "op", "kernel",
-             "result", "name");
+  fmt::print("{:>8} {:>6} {:>9} {:>5} {:>5} {:>8} {:>8}  {:<10} {:<34} {:<20} {}\n", "ms", "share", "GFLOP/s", "peak",
+             "roof", "MB", "weights", "op", "kernel", "result", "name");
   for (const StepProfile& s : profile.steps) {
-    fmt::print("{:8.3f} {:5.1f}% {:9.1f} {:9.2f}  {:<10} {:<34} {:<20} {}\n", s.ms, 100 * s.share, s.gflops,
-               static_cast<double>(s.bytes) / 1e6, ir::op_name(s.step->op),
+    fmt::print("{:8.3f} {:5.1f}% {:9.1f} {:4.0f}% {:4.0f}% {:8.2f} {:8.2f}  {:<10} {:<34} {:<20} {}\n", s.ms,
+               100 * s.share, s.gflops, 100 * s.of_peak, 100 * s.of_roof, mega(s.bytes.activations),
+               mega(s.bytes.weights), ir::op_name(s.step->op),
                s.step->implementation.empty() ? s.step->kernel : s.step->kernel + " " + s.step->implementation,
                fmt::format("{}", fmt::join(s.step->result.shape, "x")), s.step->name);
   }
-  fmt::print("\nby op\n");
-  for (const auto& [op, sum] :
-       sums_by(profile, [](const runtime::Step& s) { return std::string(ir::op_name(s.op)); })) {
-    fmt::print("{:8.3f} {:5.1f}%  {:<10} {} step(s)\n", sum.ms, 100 * sum.share, op, sum.steps);
+  for (const Grouping& grouping : groupings(profile)) {
+    if (!grouping.sums.empty()) fmt::print("\nby {}{}\n", grouping.name, grouping.remark);
+    for (const auto& [name, sum] : grouping.sums) {
+      fmt::print("{:8.3f} {:5.1f}%  {:<32} {} step(s)\n", sum.ms, 100 * sum.share, name, sum.steps);
+    }
   }
-  fmt::print("\nby module\n");
-  for (const auto& [module, sum] : sums_by(profile, module_of)) {
-    fmt::print("{:8.3f} {:5.1f}%  {:<16} {} step(s)\n", sum.ms, 100 * sum.share, module, sum.steps);
+  if (const StepProfile* furthest = profile.furthest_from_roof()) {
+    fmt::print(
+        "\nfurthest from the roofline: {} loses {:.3f} of {:.3f} ms (this machine: {:.0f} GFLOP/s, {:.1f} GB/s)\n",
+        furthest->step->name, furthest->ms * (1 - furthest->of_roof), furthest->ms, profile.machine.gflops,
+        profile.machine.gbytes_per_second);
   }
-  fmt::print("\n{:.3f} ms a run (median), {} thread(s), {} steps\n", profile.latency_ms, plan.threads,
-             plan.steps.size());
+  fmt::print("{:.3f} ms a run (median), {} thread(s), {} steps; profiling adds {:.1f} %\n", profile.latency_ms,
+             plan.threads, plan.steps.size(), 100 * profile.overhead);
 }
 
 nlohmann::ordered_json to_json(const runtime::Plan& plan, const Profile& profile) {
@@ -145,6 +103,8 @@ nlohmann::ordered_json to_json(const runtime::Plan& plan, const Profile& profile
   report["model"] = plan.model;
   report["threads"] = plan.threads;
   report["latency_ms"] = profile.latency_ms;
+  report["overhead"] = profile.overhead;
+  report["machine"] = {{"gflops", profile.machine.gflops}, {"gbytes_per_second", profile.machine.gbytes_per_second}};
   for (const StepProfile& s : profile.steps) {
     report["steps"].push_back({{"name", s.step->name},
                                {"origins", s.step->origins},
@@ -156,7 +116,17 @@ nlohmann::ordered_json to_json(const runtime::Plan& plan, const Profile& profile
                                {"share", s.share},
                                {"multiply_adds", s.step->multiply_adds},
                                {"gflops", s.gflops},
-                               {"bytes", s.bytes}});
+                               {"of_peak", s.of_peak},
+                               {"of_roof", s.of_roof},
+                               {"bytes", s.bytes.activations},
+                               {"weights_bytes", s.bytes.weights},
+                               {"passes", s.passes}});
+  }
+  for (const Grouping& grouping : groupings(profile)) {
+    nlohmann::ordered_json& sums = report[fmt::format("by_{}", grouping.name)] = nlohmann::ordered_json::array();
+    for (const auto& [name, sum] : grouping.sums) {
+      sums.push_back({{"name", name}, {"steps", sum.steps}, {"ms", sum.ms}, {"share", sum.share}});
+    }
   }
   return report;
 }
@@ -180,13 +150,24 @@ std::string to_trace(const Profile& profile) {
   return nlohmann::ordered_json{{"traceEvents", events}, {"displayTimeUnit", "ms"}}.dump(1) + "\n";
 }
 
+// The plan, and for a model which passes touched what.
+runtime::Plan open_recorded(const ProfileFlags& flags, PassesByOrigin& touched) {
+  const OpenOptions options = flags.model.options();
+  if (runtime::is_plan_file(flags.model.model())) return open_plan(flags.model.model(), options);
+  frontend::Imported imported = frontend::import_model(flags.model.model(), options.import);
+  touched = run_passes_recorded(imported.graph, options.pipeline.value_or(passes::default_pipeline()));
+  return compile_imported(imported, options);
+}
+
 void profile_model(const ProfileFlags& flags) {
   Progress progress;
   progress.show("loading");
-  const runtime::Program program(open_plan(flags.model.model(), flags.model.options()), backend::kernel_table());
+  PassesByOrigin touched;
+  const runtime::Program program(open_recorded(flags, touched), backend::kernel_table());
   progress.show("profiling");
-  const Profile profile = measure(program, flags);
+  const Profile profile = measure_profile(program, flags.profile, touched);
   if (!flags.trace.empty()) write_file(flags.trace, to_trace(profile));
+  if (!flags.roofline.empty()) write_file(flags.roofline, roofline_svg(profile));
   if (flags.json) {
     fmt::print("{}\n", to_json(program.plan(), profile).dump(1));
   } else {
@@ -200,9 +181,12 @@ void add_profile_command(CLI::App& app) {
   auto flags = std::make_shared<ProfileFlags>();
   CLI::App* command = app.add_subcommand("profile", "show where the time of a run goes, step by step");
   flags->model.add_to(*command, "--output");
-  command->add_option("--runs", flags->runs, "profiled runs")->check(CLI::Range(1, 100000))->capture_default_str();
-  command->add_flag("--pin", flags->pin, "pin every thread to a CPU");
+  command->add_option("--runs", flags->profile.runs, "profiled runs")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
+  command->add_flag("--pin", flags->profile.pin, "pin every thread to a CPU");
   command->add_option("--trace", flags->trace, "write a Chrome / Perfetto trace to this file");
+  command->add_option("--roofline", flags->roofline, "draw the roofline to this SVG file");
   command->add_flag("--json", flags->json, "print one JSON object");
   command->callback([flags] { profile_model(*flags); });
 }

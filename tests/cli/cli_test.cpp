@@ -116,11 +116,19 @@ TEST_F(Cli, InspectShowsEveryStage) {
 TEST_F(Cli, CheckAgreesAndProfileCoversEveryStep) {
   const CommandResult check = run_deeper("check " + model());
   EXPECT_EQ(check.status, 0) << check.error;
-  const CommandResult profile = run_deeper("profile " + model() + " --runs 1 --json --trace " + file("t.json"));
+  const CommandResult profile = run_deeper("profile " + model() + " --runs 1 --json --trace " + file("t.json") +
+                                           " --roofline " + file("roofline.svg"));
   ASSERT_EQ(profile.status, 0) << profile.error;
   const auto report = nlohmann::json::parse(profile.out);
   const auto trace = nlohmann::json::parse(tools::read_file(file("t.json")));
   EXPECT_EQ(report["steps"].size(), trace["traceEvents"].size());
+  double share = 0;
+  for (const auto& op : report["by_op"]) share += op["share"].get<double>();
+  EXPECT_NEAR(share, 1, 1e-9);
+  EXPECT_GT(report["machine"]["gflops"], 0);
+  EXPECT_FALSE(report["by_pass"].empty());
+  EXPECT_TRUE(report.contains("overhead"));
+  EXPECT_THAT(tools::read_file(file("roofline.svg")), ::testing::StartsWith("<svg"));
 }
 
 TEST_F(Cli, WrongUsageIsStatusTwo) {
