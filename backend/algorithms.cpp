@@ -8,17 +8,15 @@
 #include <ranges>
 
 #include "backend/layout.h"
-#include "backend/onednn/compat.h"
 #include "ir/error.h"
 #include "ir/match.h"
 
 namespace deeper::backend {
 namespace {
 
-// Where oneDNN's convolutions would need a copy of the slice.
+// oneDNN's convolutions (2.6 to 3.7) would need a copy of the slice; a product takes any distance between pixels.
 bool matmul_applies(const ConvProblem& problem) {
-  return problem.is_pointwise() && problem.constant_weights && (problem.reads_slice() || problem.writes_slice()) &&
-         !onednn::convolutions_take_slices();
+  return problem.is_pointwise() && problem.constant_weights && (problem.reads_slice() || problem.writes_slice());
 }
 
 bool always(const ConvProblem&) { return true; }

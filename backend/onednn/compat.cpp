@@ -63,11 +63,6 @@ std::string library_version() {
   return fmt::format("{}.{}.{}", version->major, version->minor, version->patch);
 }
 
-bool convolutions_take_slices() {
-  const dnnl_version_t* version = dnnl_version();
-  return std::pair(version->major, version->minor) >= std::pair(3, 7);
-}
-
 bool is_empty(const Desc& desc) {
 #if DNNL_VERSION_MAJOR >= 3
   return desc.get_ndims() == 0;

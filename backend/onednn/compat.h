@@ -21,9 +21,6 @@ const dnnl::engine& cpu_engine();
 // "2.6.3": of the library that is loaded.
 std::string library_version();
 
-// True where convolutions accept channel slices (strided pixels) at full speed.
-bool convolutions_take_slices();
-
 struct Window {
   ir::Extent2 strides{1, 1};
   ir::Extent2 dilations{1, 1};  // 1: dense

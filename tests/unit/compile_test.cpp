@@ -6,7 +6,6 @@
 
 #include "backend/algorithms.h"
 #include "backend/layout.h"
-#include "backend/onednn/compat.h"
 #include "backend/storage.h"
 #include "backend/weights.h"
 #include "tests/unit/lower_support.h"
@@ -120,7 +119,7 @@ TEST(Compile, ChoosesTheAlgorithmByShape) {
   ConvProblem problem{.shape = dense_conv_shape(1, 64, {17, 17}, 96, {1, 1}, ir::Conv{})};
   EXPECT_EQ(name(problem, onednn, ""), "onednn");
   problem.shape.result.pixel = 288;
-  EXPECT_EQ(name(problem, onednn, ""), onednn::convolutions_take_slices() ? "onednn" : "onednn.matmul");
+  EXPECT_EQ(name(problem, onednn, ""), "onednn.matmul");
   EXPECT_EQ(name(problem, onednn, "onednn"), "onednn");
   EXPECT_EQ(name(problem, {.force = "brgemm"}, ""), "brgemm");
   problem.shape.kernel = {3, 3};

@@ -30,10 +30,6 @@ runtime::Step conv_step(std::int64_t in_stride, std::int64_t out_stride) {
 
 TEST(OneDnn, ConvolutionsInNhwcAreFast) { EXPECT_FALSE(describe(conv_step(64, 96), 1).is_reference()); }
 
-TEST(OneDnn, KnowsWhetherConvolutionsTakeSlices) {
-  EXPECT_EQ(describe(conv_step(80, 96), 1).is_reference(), !convolutions_take_slices());
-}
-
 TEST(OneDnn, PointwiseConvolutionsOnSlicesAreFastAsProducts) {
   runtime::Step step = conv_step(80, 128);
   step.kernel = "onednn.conv_as_matmul";
