@@ -166,7 +166,7 @@ Program::Program(Plan plan, KernelTable kernels) {
   for (const Step& step : plan.steps) {
     try {
       state->executables.push_back(find_kernel(kernels, step).prepare(step, plan.threads));
-    } catch (const ModelError& error) {
+    } catch (const std::exception& error) {  // libraries' own too: a damaged plan may ask them for anything
       throw ModelError(fmt::format("step '{}' ({}): {}", step.name, step.kernel, error.what()));
     }
   }

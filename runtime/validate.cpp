@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "ir/error.h"
+#include "ir/infer.h"
 
 namespace deeper::runtime {
 namespace {
@@ -82,9 +83,40 @@ void validate_step(const Plan& plan, const Step& step, std::size_t number) {
   require(step.result.space == Space::arena || step.result.space == Space::output, place, "has no place to write");
   validate_operand(plan, step.scratch, fmt::format("{}, scratch", place));
   require(step.scratch.space == Space::none || step.scratch.space == Space::arena, place, "has no scratch memory");
+  try {
+    require_inferred(step);
+  } catch (const ModelError& error) {
+    require(false, place, error.what());
+  }
+}
+
+// Kernels hold all numbers as f32; infer wants to know which operands stand for other types.
+ir::DataType data_type_of_operand(const ir::Op& op, std::size_t i) {
+  if (std::holds_alternative<ir::Gather>(op) && i == 1) return ir::DataType::i64;
+  if (std::holds_alternative<ir::Where>(op) && i == 0) return ir::DataType::boolean;
+  if (const auto* unary = std::get_if<ir::Unary>(&op)) {
+    if (unary->function.function == ir::Function::logical_not) return ir::DataType::boolean;
+  }
+  if (const auto* binary = std::get_if<ir::Binary>(&op)) {
+    if (binary->function >= ir::BinaryFunction::logical_and) return ir::DataType::boolean;
+  }
+  return ir::DataType::f32;
 }
 
 }  // namespace
+
+void require_inferred(const Step& step) {
+  if (std::holds_alternative<ir::BatchNorm>(step.op)) return;  // statistics are folded into two operands
+  ir::Graph graph;
+  std::vector<ir::ValueId> inputs;
+  for (std::size_t i = 0; i < step.operands.size(); ++i) {
+    const bool present = step.operands[i].space != Space::none;
+    inputs.push_back(present ? graph.add_input("", {data_type_of_operand(step.op, i), step.operands[i].shape})
+                             : ir::ValueId{});
+  }
+  const ir::Shape shape = ir::infer(step.op, graph, inputs).shape;
+  if (shape != step.result.shape) throw ModelError("the result's shape does not fit the op");
+}
 
 void validate(const Plan& plan) {
   require(plan.threads >= 1 && plan.threads <= kMaxThreads, "threads", fmt::format("{}", plan.threads));

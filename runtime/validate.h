@@ -5,7 +5,11 @@
 namespace deeper::runtime {
 
 // Throws ModelError, naming the step, unless every operand of the plan lies inside its arena, weights, input or output,
-// and no extent, size or count overflows. What an operand's kernel makes of it is the kernel's to check.
+// no extent, size or count overflows, and the shapes of every step fit its op. Tuning, packed sizes and what else a
+// kernel makes of a step are the kernel's to check.
 void validate(const Plan& plan);
+
+// Throws ModelError unless the shapes of the step's operands and result are those that ir::infer gives for its op.
+void require_inferred(const Step& step);
 
 }  // namespace deeper::runtime

@@ -5,26 +5,9 @@
 #include <numeric>
 
 #include "ir/error.h"
-#include "ir/infer.h"
+#include "runtime/validate.h"
 
 namespace deeper::backend::native {
-namespace {
-
-// Kernels hold all numbers as f32; infer wants to know which operands stand for other types.
-ir::DataType data_type_of_operand(const ir::Op& op, std::size_t i) {
-  if (std::holds_alternative<ir::Gather>(op) && i == 1) return ir::DataType::i64;
-  if (std::holds_alternative<ir::Where>(op) && i == 0) return ir::DataType::boolean;
-  if (const auto* unary = std::get_if<ir::Unary>(&op)) {
-    if (unary->function.function == ir::Function::logical_not) return ir::DataType::boolean;
-  }
-  if (const auto* binary = std::get_if<ir::Binary>(&op)) {
-    if (binary->function >= ir::BinaryFunction::logical_and) return ir::DataType::boolean;
-  }
-  return ir::DataType::f32;
-}
-
-}  // namespace
-
 void refuse(const char* what) { throw ModelError(what); }
 
 const runtime::Operand& operand_at(const runtime::Step& step, std::size_t i) {
@@ -54,14 +37,7 @@ Layout broadcast_to(const Layout& layout, const ir::Shape& shape) {
 }
 
 void require_inferred(const runtime::Step& step) {
-  ir::Graph graph;
-  std::vector<ir::ValueId> inputs;
-  for (std::size_t i = 0; i < step.operands.size(); ++i) {
-    const bool present = step.operands[i].space != runtime::Space::none;
-    inputs.push_back(present ? graph.add_input("", {data_type_of_operand(step.op, i), step.operands[i].shape})
-                             : ir::ValueId{});
-  }
-  require(ir::infer(step.op, graph, inputs).shape == step.result.shape, "the result's shape does not fit the op");
+  runtime::require_inferred(step);
   const auto count = static_cast<std::uint64_t>(ir::element_count(step.result.shape));
   require(count <= step.result.bytes / sizeof(float), "the result's elements overlap");
 }

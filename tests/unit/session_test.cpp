@@ -85,6 +85,7 @@ Plan make_plan(std::span<const std::string_view> kernels, int threads) {
     Step step;
     step.kernel = kernels[i];
     step.name = kernels[i];
+    step.op = ir::Binary{};
     step.operands = {from, {.space = Space::weights, .bytes = 4, .shape = {1}, .strides = {1}}};
     step.result = i + 1 == kernels.size() ? vector_in(Space::output, 0) : vector_in(Space::arena, i % 2 * 16448);
     from = step.result;
