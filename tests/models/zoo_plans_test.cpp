@@ -2,6 +2,7 @@
 // oneDNN's. The answer is the oracle's, no step is on a reference implementation, and the arena is tight.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "frontend/import.h"
