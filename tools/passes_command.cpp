@@ -11,6 +11,7 @@
 #include "tools/commands.h"
 #include "tools/files.h"
 #include "tools/model_flags.h"
+#include "tools/pass_report.h"
 #include "tools/pass_study.h"
 #include "tools/progress.h"
 
@@ -22,6 +23,7 @@ struct PassesFlags {
   StudyOptions study;
   bool list = false;
   bool json = false;
+  std::filesystem::path report;
 };
 
 void list_passes(bool json) {
@@ -126,6 +128,10 @@ void study(const PassesFlags& flags) {
   const frontend::Imported imported = frontend::import_model(flags.model.model(), options.import);
   const Study result =
       study_passes(imported, options, flags.study, [&](std::string_view what) { progress.show(what); });
+  if (!flags.report.empty()) {
+    progress.show("drawing");
+    write_file(flags.report, pass_report(result));
+  }
   if (flags.json) {
     fmt::print("{}\n", to_json(result).dump(1));
   } else {
@@ -145,6 +151,7 @@ void add_passes_command(CLI::App& app) {
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
   command->add_flag("--pin", flags->study.pin, "pin every thread to a CPU");
+  command->add_option("--report", flags->report, "write a page with waterfall, table and graphs to this HTML file");
   command->add_flag("--json", flags->json, "print one JSON object");
   command->callback([flags] { study(*flags); });
 }
