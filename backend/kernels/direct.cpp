@@ -314,7 +314,7 @@ std::int64_t scratch_bytes(const ConvShape& shape, const Tuning& tuning, int thr
 double estimate_ns(const ConvShape& shape, const Target& target) {
   constexpr double kGigahertz = 3.4;
   constexpr double kMemoryBytesPerNs = 18;
-  constexpr double kBlockCycles = 40;
+  constexpr double kBlockCycles = 90;
   const std::int64_t pixels = shape.batch * shape.output[0] * shape.output[1];
   const std::int64_t depth = shape.in_channels * window(shape);
   const double lanes = static_cast<double>(product_kernels(target.isa).lanes);
