@@ -1,15 +1,19 @@
-// deeper inspect: the model at any stage of its way, as text, Graphviz or JSON.
+// deeper inspect: the model at any stage of its way, as text, Graphviz, JSON or ONNX.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <memory>
 
 #include "backend/plan_dump.h"
+#include "frontend/export_onnx.h"
 #include "ir/error.h"
 #include "ir/print.h"
 #include "runtime/plan_file.h"
 #include "tools/commands.h"
 #include "tools/dot.h"
+#include "tools/files.h"
 #include "tools/model_flags.h"
 
 namespace deeper::tools {
@@ -19,6 +23,7 @@ struct InspectFlags {
   ModelFlags model;
   std::string stage = "optimized";
   std::string format = "text";
+  std::filesystem::path output;
 };
 
 constexpr std::string_view kAfter = "after:";
@@ -45,6 +50,17 @@ std::string check_stage(const std::string& stage) {
   return known ? "" : fmt::format("'{}' is none of imported, after:PASS, optimized, plan", stage);
 }
 
+void write(const InspectFlags& flags, const std::string& bytes) {
+  if (!flags.output.empty()) {
+    write_file(flags.output, bytes);
+    return;
+  }
+  if (flags.format == "onnx" && ::isatty(STDOUT_FILENO) == 1) {
+    throw CLI::ValidationError("--format", "an ONNX model is not for a terminal: give a file with -o");
+  }
+  std::fwrite(bytes.data(), 1, bytes.size(), stdout);
+}
+
 void inspect(const InspectFlags& flags) {
   const bool is_plan = runtime::is_plan_file(flags.model.model());
   if (flags.stage == "plan" || is_plan) {
@@ -52,13 +68,14 @@ void inspect(const InspectFlags& flags) {
       throw ModelError(fmt::format("{}: a plan has only the stage 'plan'", flags.model.model().string()));
     }
     if (flags.format != "text") throw CLI::ValidationError("--format", "a plan prints as text only");
-    fmt::print("{}", backend::dump_plan(open_plan(flags.model.model(), flags.model.options())));
+    write(flags, backend::dump_plan(open_plan(flags.model.model(), flags.model.options())));
     return;
   }
   const ir::Graph graph = graph_at(flags);
-  fmt::print("{}", flags.format == "dot"    ? to_dot(graph)
-                   : flags.format == "json" ? to_json(graph)
-                                            : ir::print_summary(graph));
+  write(flags, flags.format == "dot"    ? to_dot(graph)
+               : flags.format == "json" ? to_json(graph)
+               : flags.format == "onnx" ? frontend::export_onnx(graph)
+                                        : ir::print_summary(graph));
 }
 
 }  // namespace
@@ -71,8 +88,9 @@ void add_inspect_command(CLI::App& app) {
       ->check(check_stage)
       ->capture_default_str();
   command->add_option("--format", flags->format, "how to print")
-      ->check(CLI::IsMember({"text", "dot", "json"}))
+      ->check(CLI::IsMember({"text", "dot", "json", "onnx"}))
       ->capture_default_str();
+  command->add_option("-o", flags->output, "file to write (default: standard output)");
   command->callback([flags] { inspect(*flags); });
 }
 
