@@ -139,6 +139,7 @@ std::vector<BoundInput> bind_inputs(const onnx::GraphProto& graph, const ModelIn
     if (!input.dims.empty() && input.dims[0].extent == 0) bindings.emplace(input.dims[0].name, 1);
   }
   std::vector<BoundInput> result;
+  result.reserve(inputs.size());
   for (const Declared& input : inputs) result.push_back(resolve(input, bindings));
   return result;
 }

@@ -54,7 +54,7 @@ fs::path ExternalData::resolve(const std::string& location) const {
   }
   std::error_code error;
   const fs::path folder = fs::canonical(folder_.empty() ? fs::path(".") : folder_, error);
-  const fs::path file = error ? fs::path() : fs::canonical(folder / relative, error);
+  fs::path file = error ? fs::path() : fs::canonical(folder / relative, error);
   if (error) throw ModelError(fmt::format("external data '{}' cannot be read: {}", location, error.message()));
   if (!is_inside(file, folder)) {
     throw ModelError(fmt::format("external data '{}' is a link out of the model's folder", location));
