@@ -21,10 +21,10 @@ double ms_of(const Study& study, const Variant& variant) { return study.builds[v
 std::string waterfall_row(const Variant& variant, double before, double after, double y, double pixels_per_ms) {
   const double from = std::min(before, after) * pixels_per_ms;
   const double width = std::max(1.5, std::abs(before - after) * pixels_per_ms);
-  const std::string_view color = !variant.is_significant() ? "#b8b8b8" : after < before ? "#3a9a5c" : "#c8453c";
-  const std::string remark = !variant.changes_plan()     ? "same plan"
-                             : !variant.is_significant() ? fmt::format("{:+.3f} ms, inside the noise", after - before)
-                                                         : fmt::format("{:+.3f} ms", after - before);
+  const std::string_view color = !variant.is_significant ? "#b8b8b8" : after < before ? "#3a9a5c" : "#c8453c";
+  const std::string remark = !variant.changes_plan()   ? "same plan"
+                             : !variant.is_significant ? fmt::format("{:+.3f} ms, inside the noise", after - before)
+                                                       : fmt::format("{:+.3f} ms", after - before);
   return fmt::format(
       "<text x=\"245\" y=\"{0:.0f}\" text-anchor=\"end\">{1}</text><rect x=\"{2:.1f}\" y=\"{3:.0f}\" width=\"{4:.1f}\" "
       "height=\"14\" fill=\"{5}\"/><text x=\"{6:.1f}\" y=\"{0:.0f}\">{7}</text>\n",
@@ -67,14 +67,14 @@ std::string table_row(const Study& study, const Variant& variant) {
   const Build& b = study.builds[variant.build];
   const bool has_gain = variant.changes_plan();
   const std::string_view kind = !has_gain                    ? "same"
-                                : !variant.is_significant()  ? "noise"
+                                : !variant.is_significant    ? "noise"
                                 : variant.gain_ms.median > 0 ? "better"
                                                              : "worse";
   const std::string gain =
       variant.selection == Selection::none ? ""
       : !has_gain                          ? "same plan"
                   : fmt::format("{:+.3f} [{:+.3f}, {:+.3f}]{}", variant.gain_ms.median, variant.gain_ms.low,
-                                variant.gain_ms.high, variant.is_significant() ? "" : " inside the noise");
+                                variant.gain_ms.high, variant.is_significant ? "" : " noise");
   const auto mega = [](std::uint64_t bytes) {
     return number_cell(static_cast<double>(bytes), fmt::format("{:.2f}", static_cast<double>(bytes) / 1e6));
   };

@@ -198,7 +198,10 @@ Study study_passes(const frontend::Imported& imported, const OpenOptions& option
     study.builds[i].difference = difference(runners[i]->out, expected);
   }
   time_builds(study.builds, runners, in_views, study_options.runs, tell);
-  for (Variant& v : study.variants) v.gain_ms = gain(v, study.builds);
+  for (Variant& v : study.variants) {
+    v.gain_ms = gain(v, study.builds);
+    v.is_significant = v.changes_plan() && study.runs >= kFewestSamples && !v.gain_ms.contains(0);
+  }
   return study;
 }
 

@@ -42,8 +42,8 @@ struct Variant {
   // between the two builds in the same round. All zero where both are one build.
   Interval gain_ms{};
   bool changes_plan() const { return build != versus; }
-  // Whether the gain tells itself from the noise.
-  bool is_significant() const { return changes_plan() && !gain_ms.contains(0); }
+  // Whether the gain tells itself from the noise; never after fewer rounds than an interval needs.
+  bool is_significant = false;
 };
 
 struct Study {

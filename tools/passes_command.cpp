@@ -57,7 +57,7 @@ nlohmann::ordered_json to_json(const Study& study) {
                                   {"difference", build.difference},
                                   {"changes_plan", variant.changes_plan()},
                                   {"gain_ms", to_json(variant.gain_ms)},
-                                  {"significant", variant.is_significant()}});
+                                  {"significant", variant.is_significant}});
   }
   return report;
 }
@@ -66,7 +66,7 @@ std::string gain_text(const Variant& variant) {
   if (variant.selection == Selection::none) return "";
   if (!variant.changes_plan()) return "same plan";
   return fmt::format("{:+.3f} [{:+.3f}, {:+.3f}]{}", variant.gain_ms.median, variant.gain_ms.low, variant.gain_ms.high,
-                     variant.is_significant() ? "" : "  inside the noise");
+                     variant.is_significant ? "" : "  inside the noise");
 }
 
 double mega(std::uint64_t bytes) { return static_cast<double>(bytes) / 1e6; }
@@ -94,7 +94,7 @@ void print_selection(const Study& study, Selection selection, std::string_view t
 void print_ranking(const Study& study) {
   std::vector<const Variant*> worth;
   for (const Variant& variant : study.variants) {
-    if (variant.selection == Selection::without && variant.is_significant()) worth.push_back(&variant);
+    if (variant.selection == Selection::without && variant.is_significant) worth.push_back(&variant);
   }
   std::ranges::sort(worth, std::ranges::greater{}, [](const Variant* v) { return v->gain_ms.median; });
   fmt::print("\nworth most (what the whole pipeline loses without it)\n");

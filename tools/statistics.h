@@ -12,8 +12,11 @@ struct Interval {
   bool contains(double value) const { return low <= value && value <= high; }
 };
 
+// Below this many samples no 95 % interval of the median exists.
+inline constexpr int kFewestSamples = 6;
+
 // The sample median with its 95 % confidence interval from order statistics (the binomial interval: no assumption on
-// how the samples are distributed). Below 6 samples no such interval exists and it is from least to greatest. Takes one
+// how the samples are distributed). Below kFewestSamples it is from least to greatest. Takes one
 // sample or more.
 Interval median_interval(std::vector<double> samples);
 

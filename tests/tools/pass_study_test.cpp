@@ -84,9 +84,9 @@ TEST_F(PassStudy, KeepsTheOraclesAnswerInEveryBuild) {
 
 TEST_F(PassStudy, APassThatFindsNothingIsWorthNothing) {
   for (const Variant& variant : study().variants) {
+    EXPECT_FALSE(variant.is_significant) << "after two rounds";
     if (variant.pass != "fuse_residual") continue;
     EXPECT_FALSE(variant.changes_plan());
-    EXPECT_FALSE(variant.is_significant());
     EXPECT_EQ(variant.gain_ms.median, 0);
   }
 }
