@@ -42,4 +42,7 @@ struct KernelRow {
 };
 using KernelTable = std::span<const KernelRow>;
 
+// Throws ModelError unless the shapes of the step's operands and result are those that ir::infer gives for its op.
+void require_inferred(const Step& step);
+
 }  // namespace deeper::runtime

@@ -5,6 +5,7 @@
 
 #include "ir/error.h"
 #include "ir/infer.h"
+#include "runtime/kernel.h"
 
 namespace deeper::runtime {
 namespace {

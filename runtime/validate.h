@@ -9,7 +9,4 @@ namespace deeper::runtime {
 // kernel makes of a step are the kernel's to check.
 void validate(const Plan& plan);
 
-// Throws ModelError unless the shapes of the step's operands and result are those that ir::infer gives for its op.
-void require_inferred(const Step& step);
-
 }  // namespace deeper::runtime

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "backend/kernels/brgemm.h"
+#include "backend/kernels/conv_checks.h"
 #include "backend/kernels/direct.h"
 #include "backend/kernels/winograd.h"
 
@@ -56,6 +57,21 @@ std::vector<float> winograd_pack(const ConvShape& shape, std::span<const std::in
   return winograd::pack_weights(shape, winograd::tuning_from(tuning), weights);
 }
 
+runtime::Executable prepare_brgemm(const runtime::Step& step, int threads) {
+  check_brgemm(step);
+  return brgemm::prepare(step, threads);
+}
+
+runtime::Executable prepare_direct(const runtime::Step& step, int threads) {
+  check_direct(step, threads);
+  return direct::prepare(step, threads);
+}
+
+runtime::Executable prepare_winograd(const runtime::Step& step, int threads) {
+  check_winograd(step, threads);
+  return winograd::prepare(step, threads);
+}
+
 }  // namespace
 
 std::span<const ConvKernel> conv_kernels() {
@@ -64,17 +80,17 @@ std::span<const ConvKernel> conv_kernels() {
        .grows_weights = false,
        .candidates = brgemm_candidates,
        .pack = brgemm_pack,
-       .prepare = brgemm::prepare},
+       .prepare = prepare_brgemm},
       {.name = direct::kName,
        .grows_weights = false,
        .candidates = direct_candidates,
        .pack = direct_pack,
-       .prepare = direct::prepare},
+       .prepare = prepare_direct},
       {.name = winograd::kName,
        .grows_weights = true,
        .candidates = winograd_candidates,
        .pack = winograd_pack,
-       .prepare = winograd::prepare},
+       .prepare = prepare_winograd},
   };
   return kKernels;
 }

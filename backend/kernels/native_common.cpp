@@ -5,7 +5,6 @@
 #include <numeric>
 
 #include "ir/error.h"
-#include "runtime/validate.h"
 
 namespace deeper::backend::native {
 void refuse(const char* what) { throw ModelError(what); }

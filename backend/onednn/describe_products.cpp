@@ -16,7 +16,10 @@ bool present(const runtime::Step& step, std::size_t operand) {
 }
 
 Residual residual_of(const runtime::Step& step) {
-  return step.tuning.empty() ? Residual::none : Residual{step.tuning.at(0)};
+  const std::int64_t number = step.tuning.empty() ? 0 : step.tuning.front();
+  const bool is_known = number >= 0 && number <= static_cast<std::int64_t>(Residual::binary);
+  if (!is_known || (number != 0 && !present(step, 3))) throw ModelError("there is no residual to add like that");
+  return Residual{number};
 }
 
 // Post-ops of activation(product + residual), whose order of evaluation they are.

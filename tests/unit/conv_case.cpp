@@ -91,8 +91,15 @@ runtime::Step make_step(const ConvKernel& kernel, const ConvCandidate& candidate
   step.name = "case";
   runtime::Operand weights{.space = runtime::Space::weights};
   weights.shape = {s.out_channels, s.group_inputs(), s.kernel[0], s.kernel[1]};
+  weights.bytes = static_cast<std::uint64_t>(candidate.weights_bytes);
   step.operands = {image(s.batch, s.in_channels, s.input, s.source, 1), weights, {}, {}};
-  if (s.has_bias) step.operands[2].space = runtime::Space::weights;
+  if (s.has_bias) {
+    step.operands[2] = {.space = runtime::Space::weights,
+                        .bytes = sizeof(float) * static_cast<std::uint64_t>(s.out_channels)};
+  }
+  if (candidate.scratch_bytes > 0) {
+    step.scratch = {.space = runtime::Space::arena, .bytes = static_cast<std::uint64_t>(candidate.scratch_bytes)};
+  }
   step.result = image(s.batch, s.out_channels, s.output, s.result, 2);
   if (s.has_residual) {
     step.operands[3] = image(s.batch, s.out_channels, s.output, s.residual, s.residual_in_place ? 2 : 3);

@@ -54,7 +54,9 @@ TEST(OneDnn, RefusesAStepOfAnotherLibrary) {
   const Description description = describe(step, 1);
   step.implementation = description.implementation();
   step.scratch.bytes = description.scratchpad_bytes();
+  step.operands[0].bytes = description.desc(0).get_size();
   step.operands[1].bytes = description.desc(1).get_size();
+  step.result.bytes = description.desc(4).get_size();
   EXPECT_NO_THROW(rows()[0].prepare(step, 1));
   runtime::Step other = step;
   other.implementation = "jit:another";
