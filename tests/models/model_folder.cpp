@@ -46,20 +46,20 @@ std::vector<std::string> skeleton_names() {
   return names;
 }
 
+Refilled::~Refilled() {
+  std::error_code ignored;
+  fs::remove_all(folder_, ignored);
+}
+
 Refilled refill(const std::string& name) {
-  const fs::path folder = fs::path(DEEPER_BINARY_DIR) / "refilled";
-  const Refilled result{folder / (name + ".onnx"), folder / (name + ".npy")};
-  if (fs::exists(result.model) && fs::exists(result.input)) return result;
+  const fs::path folder = fs::path(DEEPER_BINARY_DIR) / fmt::format("refilled.{}.{}", name, getpid());
   fs::create_directories(folder);
   const fs::path skeleton = models_folder() / "skeletons" / (name + std::string(kSuffix));
   const fs::path tool = models_folder() / "../tools/refill.py";
-  const std::string unfinished = fmt::format("{}/{}.{}", folder.string(), name, getpid());
-  const std::string command = fmt::format("/usr/bin/python3 '{}' '{}' '{}.onnx' --input '{}.npy'", tool.string(),
-                                          skeleton.string(), unfinished, unfinished);
+  const std::string command = fmt::format("/usr/bin/python3 '{}' '{}' '{}/model.onnx' --input '{}/input.npy'",
+                                          tool.string(), skeleton.string(), folder.string(), folder.string());
   if (std::system(command.c_str()) != 0) throw std::runtime_error("failed: " + command);
-  fs::rename(unfinished + ".npy", result.input);
-  fs::rename(unfinished + ".onnx", result.model);
-  return result;
+  return Refilled(folder);
 }
 
 }  // namespace deeper::models

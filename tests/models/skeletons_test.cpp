@@ -18,44 +18,39 @@ namespace {
 class Skeletons : public testing::TestWithParam<std::string> {};
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Skeletons);
 
-TEST_P(Skeletons, AgreeWithTheirReference) {
-  const std::string& name = GetParam();
-  const std::filesystem::path folder = models_folder() / "skeletons";
-  const nlohmann::json reference = nlohmann::json::parse(std::ifstream(folder / "refs.json")).at(name);
-  const Refilled files = refill(name);
-  const ir::Array input = read_npy(files.input);
-  frontend::ImportOptions options;
-  options.input_shapes["input"] = input.shape;
-  const frontend::Imported imported = frontend::import_model(files.model, options);
-  ir::verify(imported.graph, ir::Form::imported);
-  const std::vector<ir::Array> outputs = ir::evaluate(imported.graph, std::vector{input});
+std::filesystem::path skeletons_folder() { return models_folder() / "skeletons"; }
+
+nlohmann::json reference_of(const std::string& name) {
+  return nlohmann::json::parse(std::ifstream(skeletons_folder() / "refs.json")).at(name);
+}
+
+// Outputs of one evaluation against the references, within their tolerance.
+void expect_references(const std::string& name, std::string_view how, const std::vector<ir::Array>& outputs) {
+  const nlohmann::json reference = reference_of(name);
   ASSERT_EQ(outputs.size(), reference.at("outputs").size());
   for (std::size_t k = 0; k < outputs.size(); ++k) {
-    EXPECT_EQ(imported.outputs[k].name, reference.at("outputs")[k][0]);
-    const double error = relative_error(outputs[k], read_npy(folder / "refs" / fmt::format("{}.{}.npy", name, k)));
-    fmt::print("{} output {}: {:.2e}\n", name, k, error);
+    const double error =
+        relative_error(outputs[k], read_npy(skeletons_folder() / "refs" / fmt::format("{}.{}.npy", name, k)));
+    fmt::print("{} output {}, {}: {:.2e}\n", name, k, how, error);
     EXPECT_LE(error, reference.at("tolerance").get<double>());
   }
 }
 
-TEST_P(Skeletons, CompiledOnesAgreeWithTheirReference) {
+TEST_P(Skeletons, AgreeWithTheirReferenceOnTheOracleAndCompiled) {
   const std::string& name = GetParam();
-  const std::filesystem::path folder = models_folder() / "skeletons";
-  const nlohmann::json reference = nlohmann::json::parse(std::ifstream(folder / "refs.json")).at(name);
   const Refilled files = refill(name);
-  const std::vector<ir::Array> inputs{read_npy(files.input)};
+  const std::vector<ir::Array> inputs{read_npy(files.input())};
   frontend::ImportOptions options;
   options.input_shapes["input"] = inputs[0].shape;
-  const ir::Graph graph = frontend::import_onnx(files.model, options);
-  for (const bool with_passes : {true, false}) {
-    const backend::Kernels kernels = with_passes ? backend::Kernels::all : backend::Kernels::onednn;
-    const auto outputs = test::run_compiled(graph, inputs, {.with_passes = with_passes, .kernels = kernels});
-    for (std::size_t k = 0; k < outputs.size(); ++k) {
-      const double error = relative_error(outputs[k], read_npy(folder / "refs" / fmt::format("{}.{}.npy", name, k)));
-      fmt::print("{} output {}, {}: {:.2e}\n", name, k, with_passes ? "all passes" : "oneDNN, no passes", error);
-      EXPECT_LE(error, reference.at("tolerance").get<double>());
-    }
-  }
+  const ir::Graph graph = frontend::import_onnx(files.model(), options);
+  ir::verify(graph, ir::Form::imported);
+  const nlohmann::json outputs = reference_of(name).at("outputs");
+  for (std::size_t k = 0; k < outputs.size(); ++k) EXPECT_EQ(graph.outputs()[k].name, outputs[k][0]);
+  expect_references(name, "oracle", ir::evaluate(graph, inputs));
+  expect_references(name, "all passes",
+                    test::run_compiled(graph, inputs, {.with_passes = true, .kernels = backend::Kernels::all}));
+  expect_references(name, "oneDNN, no passes",
+                    test::run_compiled(graph, inputs, {.with_passes = false, .kernels = backend::Kernels::onednn}));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Skeletons, testing::ValuesIn(skeleton_names()),
