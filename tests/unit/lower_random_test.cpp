@@ -1,5 +1,7 @@
 // Random graphs whose values are read many times, sliced, joined, reshaped and added up: a value overwritten too early
 // or a view of the wrong elements shows as a wrong number.
+#include <algorithm>
+
 #include "passes/passes.h"
 #include "tests/unit/lower_support.h"
 
