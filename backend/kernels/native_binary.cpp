@@ -204,7 +204,7 @@ Layout broadcast_operand(const runtime::Step& step, std::size_t i) {
 }  // namespace
 
 runtime::Executable prepare_binary(const runtime::Step& step, int) {
-  require_inferred(step);
+  require_sound(step);
   BinaryState state;
   state.function = op_as<ir::Binary>(step).function;
   const std::int64_t dtype = step.tuning.empty() ? 0 : step.tuning[0];
@@ -215,7 +215,7 @@ runtime::Executable prepare_binary(const runtime::Step& step, int) {
 }
 
 runtime::Executable prepare_where(const runtime::Step& step, int) {
-  require_inferred(step);
+  require_sound(step);
   op_as<ir::Where>(step);
   const WhereState state{make_nest<4>(
       {broadcast_operand(step, 0), broadcast_operand(step, 1), broadcast_operand(step, 2), layout_of(step.result)})};

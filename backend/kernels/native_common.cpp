@@ -35,7 +35,7 @@ Layout broadcast_to(const Layout& layout, const ir::Shape& shape) {
   return result;
 }
 
-void require_inferred(const runtime::Step& step) {
+void require_sound(const runtime::Step& step) {
   runtime::require_inferred(step);
   const auto count = static_cast<std::uint64_t>(ir::element_count(step.result.shape));
   require(count <= step.result.bytes / sizeof(float), "the result's elements overlap");

@@ -29,7 +29,7 @@ Layout broadcast_to(const Layout& layout, const ir::Shape& shape);
 
 // Throws ModelError unless the shapes of the step's operands and result fit its op (ir::infer) and the result has room
 // for every element.
-void require_inferred(const runtime::Step& step);
+void require_sound(const runtime::Step& step);
 
 // Throws ModelError.
 [[noreturn]] void refuse(const char* what);

@@ -282,7 +282,7 @@ void add_pieces(const ir::Concat& op, const runtime::Step& step, CopyState& stat
 }  // namespace
 
 runtime::Executable prepare_copy(const runtime::Step& step, int) {
-  require_inferred(step);
+  require_sound(step);
   auto state = std::make_shared<CopyState>();
   state->result = step.operands.size();
   if (const auto* identity = std::get_if<ir::Identity>(&step.op)) {

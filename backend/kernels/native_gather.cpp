@@ -68,7 +68,7 @@ Layout axes_of(const Layout& layout, std::size_t begin, std::size_t end) {
 }  // namespace
 
 runtime::Executable prepare_gather(const runtime::Step& step, int) {
-  require_inferred(step);
+  require_sound(step);
   const auto axis = static_cast<std::size_t>(op_as<ir::Gather>(step).axis);
   const Layout x = layout_of(operand_at(step, 0));
   const Layout y = layout_of(step.result);

@@ -211,7 +211,7 @@ Tap resize_tap(const ir::Resize& op, std::size_t axis, std::int64_t extent, std:
 }  // namespace
 
 runtime::Executable prepare_pad(const runtime::Step& step, int) {
-  require_inferred(step);
+  require_sound(step);
   const auto& op = op_as<ir::Pad>(step);
   const Layout x = layout_of(operand_at(step, 0));
   const Layout y = layout_of(step.result);
@@ -227,7 +227,7 @@ runtime::Executable prepare_pad(const runtime::Step& step, int) {
 }
 
 runtime::Executable prepare_resize(const runtime::Step& step, int) {
-  require_inferred(step);
+  require_sound(step);
   const auto& op = op_as<ir::Resize>(step);
   const Layout x = layout_of(operand_at(step, 0));
   const Layout y = layout_of(step.result);

@@ -160,7 +160,7 @@ Layout without_channels(const Layout& layout) {
 }  // namespace
 
 runtime::Executable prepare_lrn(const runtime::Step& step, int) {
-  require_inferred(step);
+  require_sound(step);
   const auto& op = op_as<ir::Lrn>(step);
   require(op.size <= (std::int64_t{1} << 31), "the window is too large");
   const Layout x = layout_of(operand_at(step, 0));

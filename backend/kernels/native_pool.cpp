@@ -198,7 +198,7 @@ std::vector<Taps> taps_along(const ir::Pool& op, std::size_t axis, std::int64_t 
 }  // namespace
 
 runtime::Executable prepare_pool(const runtime::Step& step, int) {
-  require_inferred(step);
+  require_sound(step);
   const auto& op = op_as<ir::Pool>(step);
   const Layout x = layout_of(operand_at(step, 0));
   const Layout y = layout_of(step.result);

@@ -156,7 +156,7 @@ void run_reduce(const void* state, runtime::Addresses addresses, runtime::Team t
 }  // namespace
 
 runtime::Executable prepare_reduce(const runtime::Step& step, int) {
-  require_inferred(step);
+  require_sound(step);
   const auto& op = op_as<ir::Reduce>(step);
   const Layout x = layout_of(operand_at(step, 0));
   const Layout y = layout_of(step.result);

@@ -135,7 +135,7 @@ Layout without_axis(const Layout& layout, std::int64_t axis) {
 }  // namespace
 
 runtime::Executable prepare_softmax(const runtime::Step& step, int) {
-  require_inferred(step);
+  require_sound(step);
   const auto& op = op_as<ir::Softmax>(step);
   const Layout x = layout_of(operand_at(step, 0));
   const Layout y = layout_of(step.result);

@@ -219,7 +219,7 @@ void run_cast(const void* state, runtime::Addresses addresses, runtime::Team tea
 }  // namespace
 
 runtime::Executable prepare_unary(const runtime::Step& step, int) {
-  require_inferred(step);
+  require_sound(step);
   const Nest<2> nest = make_nest<2>({layout_of(operand_at(step, 0)), layout_of(step.result)});
   if (const auto* op = std::get_if<ir::Cast>(&step.op)) {
     return team_kernel(run_cast, std::make_shared<const CastState>(CastState{nest, op->to}));
