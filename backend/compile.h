@@ -12,11 +12,9 @@
 namespace deeper::backend {
 
 enum class Kernels : std::uint8_t { all, onednn };
-enum class Tune : std::uint8_t { off, cached, full };
 
 struct CompileOptions {
   Kernels kernels = Kernels::all;
-  Tune tune = Tune::cached;
   Accuracy accuracy = Accuracy::safe;
   bool low_memory = false;  // no algorithm whose packed weights are larger than the plain ones
   std::string force{};      // name of one convolution algorithm to use wherever it applies; empty: choose

@@ -119,7 +119,7 @@ void print_steps(const runtime::Plan& plan, const Measured& measured, double fma
 int run(const Options& options) {
   const backend::Target target = backend::detect_target(options.threads, options.isa);
   const ir::Graph graph = load(options.model);
-  backend::CompileOptions compile{.tune = backend::Tune::off};
+  backend::CompileOptions compile;
   if (options.kernels == "onednn") compile.kernels = backend::Kernels::onednn;
   if (options.kernels != "onednn" && options.kernels != "all") compile.force = options.kernels;
   if (options.accuracy == "fast") compile.accuracy = backend::Accuracy::fast;

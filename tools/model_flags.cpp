@@ -66,8 +66,14 @@ void ModelFlags::add_to(CLI::App& command, const std::string& output_flag) {
                                   "run exactly these passes, in this order: a,b,c or @FILE ('none': no pass)");
   command.add_option("--disable", disabled_, "leave one pass out of the pipeline")->excludes(list);
   command.add_option("--kernels", kernels_, "'all', 'onednn', or one convolution algorithm to use wherever it applies");
-  command.add_option("--tune", tune_, "choose kernels by cost model (off), by records (cached), or measure now (full)")
-      ->check(CLI::IsMember({"off", "cached", "full"}));
+  command.add_option("--tune", tune_, "how kernels are chosen: by cost model (off); measuring them is still to come")
+      ->check(CLI::IsMember({"off"}));
+  command
+      .add_option("--accuracy", accuracy_,
+                  "stay within about 4 times the error of direct fp32 (safe), or larger tiles (fast)")
+      ->check(CLI::IsMember({"safe", "fast"}));
+  command.add_option("--memory", memory_, "low: no algorithm whose packed weights are larger than the plain ones")
+      ->check(CLI::IsMember({"any", "low"}));
   command.add_option("--isa", isa_, "use no instruction set above this one")->check(CLI::IsMember({"avx2", "avx512"}));
 }
 
@@ -82,9 +88,8 @@ OpenOptions ModelFlags::options() const {
   } else if (kernels_ != "all") {
     options.compile.force = kernels_;
   }
-  options.compile.tune = tune_ == "off"    ? backend::Tune::off
-                         : tune_ == "full" ? backend::Tune::full
-                                           : backend::Tune::cached;
+  options.compile.accuracy = accuracy_ == "fast" ? backend::Accuracy::fast : backend::Accuracy::safe;
+  options.compile.low_memory = memory_ == "low";
   options.isa = isa_;
   options.threads = threads_;
   return options;

@@ -31,7 +31,9 @@ class ModelFlags {
   std::vector<std::string> disabled_;
   std::string passes_;
   std::string kernels_ = "all";
-  std::string tune_ = "cached";
+  std::string tune_ = "off";
+  std::string accuracy_ = "safe";
+  std::string memory_ = "any";
   std::string isa_;
   int threads_ = 0;
   CLI::App* command_ = nullptr;

@@ -25,7 +25,7 @@ runtime::Plan make_plan(backend::Kernels kernels) {
   ir::Graph graph = frontend::import_onnx(path, {});
   std::filesystem::remove(path);
   passes::run_passes(graph, passes::default_pipeline());
-  const backend::CompileOptions options{.kernels = kernels, .tune = backend::Tune::off, .force = ""};
+  const backend::CompileOptions options{.kernels = kernels};
   return backend::compile(graph, backend::detect_target(1, ""), options);
 }
 

@@ -62,7 +62,7 @@ std::vector<std::vector<float>> answer(const runtime::Plan& plan) {
 
 TEST_P(ZooPlan, NeedsLittleMemoryAndSurvivesItsFile) {
   const ir::Graph graph = optimized();
-  const backend::CompileOptions options{.tune = backend::Tune::off, .force = ""};
+  const backend::CompileOptions options;
   const runtime::Plan plan = backend::compile(graph, backend::detect_target(2, ""), options);
   EXPECT_LE(static_cast<double>(plan.arena_bytes), 1.1 * static_cast<double>(plan.arena_lower_bound));
   runtime::save_plan(plan, folder / "model.plan");

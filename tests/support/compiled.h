@@ -22,7 +22,7 @@ struct CompiledOptions {
 inline std::vector<ir::Array> run_compiled(ir::Graph graph, std::span<const ir::Array> inputs,
                                            const CompiledOptions& options) {
   if (options.with_passes) passes::run_passes(graph, passes::default_pipeline());
-  const backend::CompileOptions compile_options{.kernels = options.kernels, .tune = backend::Tune::off};
+  const backend::CompileOptions compile_options{.kernels = options.kernels};
   const runtime::Program program(backend::compile(graph, backend::detect_target(options.threads, ""), compile_options),
                                  backend::kernel_table());
   runtime::Session session(program, runtime::SessionOptions{});

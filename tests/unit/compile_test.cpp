@@ -112,7 +112,7 @@ TEST(Compile, EverythingLiesInsideItsSpace) {
 
 TEST(Compile, ChoosesTheAlgorithmByShape) {
   const Target target;
-  const CompileOptions onednn{.kernels = Kernels::onednn, .tune = Tune::off};
+  const CompileOptions onednn{.kernels = Kernels::onednn};
   const auto name = [&](const ConvProblem& problem, const CompileOptions& options, std::string_view record) {
     return choose_algorithm(problem, target, options, record).algorithm->name;
   };

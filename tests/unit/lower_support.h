@@ -24,7 +24,7 @@ using Tensors = std::vector<std::vector<float>>;
 inline Target target_for(int threads) { return detect_target(threads, ""); }
 
 inline runtime::Plan compile_for(const ir::Graph& graph, int threads, Kernels kernels = Kernels::all) {
-  return compile(graph, target_for(threads), CompileOptions{.kernels = kernels, .tune = Tune::off});
+  return compile(graph, target_for(threads), CompileOptions{.kernels = kernels});
 }
 
 inline Tensors random_inputs(const ir::Graph& graph, unsigned seed) {
