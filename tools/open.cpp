@@ -30,7 +30,12 @@ runtime::Plan open_plan_file(const std::filesystem::path& path, const OpenOption
     throw ModelError(
         fmt::format("{}: passes, dims and outputs are fixed in a plan: give the ONNX model", path.string()));
   }
-  backend::detect_target(plan.threads, options.isa);
+  if (!options.isa.empty() && options.isa != plan.isa) {
+    throw ModelError(fmt::format("{}: the plan is for {}, not {}: compile the model again with --isa {}", path.string(),
+                                 plan.isa, options.isa, options.isa));
+  }
+  // Its kernels were chosen under this cap, and oneDNN must choose them again.
+  backend::detect_target(plan.threads, plan.isa == "avx2" ? "avx2" : "");
   return plan;
 }
 

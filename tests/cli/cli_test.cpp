@@ -65,6 +65,15 @@ TEST_F(Cli, ModelAndPlanGiveTheSameBits) {
   EXPECT_NEAR(sum, 1.0, 1e-4);
 }
 
+TEST_F(Cli, PlanUnderACapRunsWithoutNamingIt) {
+  ASSERT_EQ(run_deeper("compile " + model() + " --threads 1 --isa avx2 --kernels onednn -o " + file("c.plan")).status,
+            0);
+  const CommandResult result =
+      run_deeper("run " + file("c.plan") + " --input " + file("x.npy") + " --output " + file("c.npy"));
+  EXPECT_EQ(result.status, 0) << result.error;
+  EXPECT_EQ(tools::read_npy(file("c.npy")).shape, (ir::Shape{1, 1000}));
+}
+
 TEST_F(Cli, FolderOutputNamesEveryOutput) {
   ASSERT_EQ(run_deeper("zoo googlenet -o " + file("g.onnx")).status, 0);
   const std::vector<float> image(3 * 224 * 224, 0.5F);
