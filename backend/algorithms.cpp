@@ -85,8 +85,10 @@ std::span<const ConvAlgorithm> conv_algorithms() {
 }
 
 void check_forced_algorithm(const CompileOptions& options) {
-  const auto names = std::views::transform(conv_algorithms(), &ConvAlgorithm::name);
-  if (options.force.empty() || std::ranges::find(names, options.force) != names.end()) return;
+  if (options.force.empty()) return;
+  std::vector<std::string_view> names;
+  for (const ConvAlgorithm& row : conv_algorithms()) names.push_back(row.name);
+  if (std::ranges::find(names, options.force) != names.end()) return;
   throw ModelError(
       fmt::format("there is no convolution algorithm '{}', only {}", options.force, fmt::join(names, ", ")));
 }

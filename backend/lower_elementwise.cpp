@@ -50,7 +50,7 @@ class VectorSteps {
     draft.step.op = std::move(op);
     draft.result = lowering_.temporary(operands[0].operand.shape, {1}, node_.name);
     draft.operands = std::move(operands);
-    const Ref result = draft.result;
+    Ref result = draft.result;
     lowering_.emit(std::move(draft));
     return result;
   }

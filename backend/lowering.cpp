@@ -122,7 +122,7 @@ Ref Lowering::copied(ir::ValueId value, Form form) {
   const Ref from = place_ref(value);
   const ir::Shape& shape = from.operand.shape;
   const ir::Shape strides = form == Form::dense ? layout_strides(shape) : ir::row_major_strides(shape);
-  const Ref to = temporary(shape, strides, from.operand.value);
+  Ref to = temporary(shape, strides, from.operand.value);
   copy(from, to, fmt::format("{} (copy)", from.operand.value));
   copies_.emplace(std::pair(value, form), to);
   return to;

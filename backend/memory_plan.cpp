@@ -82,7 +82,7 @@ void repair(std::span<const Lifetime> lifetimes, Order order, std::uint64_t goal
     const auto reaches_peak = [&](std::size_t i) {
       return current.offsets[i] + rounded(lifetimes[i].bytes) == current.bytes;
     };
-    std::ranges::stable_partition(order, reaches_peak);
+    std::stable_partition(order.begin(), order.end(), reaches_peak);
     current = place(lifetimes, order);
     if (current.bytes < best.bytes) best = current;
   }

@@ -98,7 +98,7 @@ class Assignment {
 
   // A view is taken only where it leaves the value in the engine's own layout, so that any kernel can read it.
   std::optional<Place> conforming_view(const ir::Node& node, const Place& from, std::int64_t offset,
-                                       ir::Shape strides) const {
+                                       const ir::Shape& strides) const {
     const ir::Shape& shape = graph_.shape(node.output);
     const std::optional<std::int64_t> stride = pixel_stride(shape, strides);
     if (!stride) return std::nullopt;
@@ -111,7 +111,7 @@ class Assignment {
     if (from == nullptr) return std::nullopt;
     auto strides = reshaped_strides(graph_.shape(node.inputs[0]), from->strides, op.shape);
     if (!strides) return std::nullopt;
-    return conforming_view(node, *from, 0, std::move(*strides));
+    return conforming_view(node, *from, 0, *strides);
   }
 
   std::optional<Place> view_of(const ir::Node& node, const ir::Transpose& op) const {
@@ -121,7 +121,7 @@ class Assignment {
     for (std::size_t axis = 0; axis < strides.size(); ++axis) {
       strides[axis] = from->strides[static_cast<std::size_t>(op.perm[axis])];
     }
-    return conforming_view(node, *from, 0, std::move(strides));
+    return conforming_view(node, *from, 0, strides);
   }
 
   std::optional<Place> view_of(const ir::Node& node, const ir::Slice& op) const {
@@ -134,7 +134,7 @@ class Assignment {
       offset += op.starts[axis] * strides[axis];
       strides[axis] *= op.steps[axis];
     }
-    return conforming_view(node, *from, offset, std::move(strides));
+    return conforming_view(node, *from, offset, strides);
   }
 
   std::optional<Place> view_of(const ir::Node& node, const ir::Identity&) const {

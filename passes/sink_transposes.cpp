@@ -159,7 +159,8 @@ bool raise(Graph& graph, NodeId id) {
     return graph.insert_before(way.back(), ir::Transpose{perm}, {operand}, transpose.name, transpose.origins);
   };
   const auto as_it_is = [](ValueId operand) { return operand; };
-  for (const NodeId above : way | std::views::reverse) {
+  for (auto step = way.rbegin(); step != way.rend(); ++step) {
+    const NodeId above = *step;
     const ir::Node node = graph.node(above);
     graph.rewrite(above, permute_op(node.op, inverse(perm))->op,
                   above == way.back() ? permuted_operands(graph, node, perm, transposed)

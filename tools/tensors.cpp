@@ -90,8 +90,9 @@ std::vector<std::vector<float>> bind_inputs(std::span<const NamedArray> arrays, 
     auto port = std::ranges::find(ports, array.name, &runtime::Port::name);
     if (port == ports.end() && arrays.size() == 1 && ports.size() == 1) port = ports.begin();
     if (port == ports.end()) {
-      throw ModelError(fmt::format("the model has no input '{}'; it has {}", array.name,
-                                   fmt::join(std::views::transform(ports, &runtime::Port::name), ", ")));
+      std::vector<std::string_view> names;
+      for (const runtime::Port& known : ports) names.push_back(known.name);
+      throw ModelError(fmt::format("the model has no input '{}'; it has {}", array.name, fmt::join(names, ", ")));
     }
     const auto index = static_cast<std::size_t>(port - ports.begin());
     if (bound[index]) throw ModelError(fmt::format("input '{}' is given twice", port->name));

@@ -91,7 +91,7 @@ std::optional<Pair> common_refinement(const Layout& x, const Layout& y) {
   const std::vector<std::int64_t> others = suffix_products(y.shape);
   cuts.insert(cuts.end(), others.begin(), others.end());
   std::ranges::sort(cuts, std::ranges::greater{});
-  cuts.erase(std::ranges::unique(cuts).begin(), cuts.end());
+  cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
   if (cuts.size() > kMaxRank + 1) return std::nullopt;
   for (std::size_t i = 0; i + 1 < cuts.size(); ++i) {
     if (cuts[i] % cuts[i + 1] != 0) return std::nullopt;
