@@ -4,7 +4,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <optional>
+#include <iterator>
+#include <limits>
 #include <ranges>
 
 #include "backend/layout.h"
@@ -29,17 +30,20 @@ std::vector<ConvAlgorithm> all_algorithms() {
   return rows;
 }
 
-// The row's own choice; nothing where it does not apply or is not allowed.
-std::optional<ConvChoice> choice_of(const ConvAlgorithm& row, const ConvProblem& problem, const Target& target,
-                                    const CompileOptions& options) {
+// The row's own choices, best first; none where it does not apply or is not allowed.
+std::vector<ConvChoice> choices_of(const ConvAlgorithm& row, const ConvProblem& problem, const Target& target,
+                                   const CompileOptions& options) {
   if (row.kernel == nullptr) {
-    return row.applies(problem) ? std::optional(ConvChoice{.algorithm = &row, .candidate = {}}) : std::nullopt;
+    if (!row.applies(problem)) return {};
+    return {{.algorithm = &row, .candidate = {}}};
   }
-  if (options.kernels == Kernels::onednn || !problem.constant_weights) return std::nullopt;
-  if (options.low_memory && row.kernel->grows_weights) return std::nullopt;
-  std::vector<ConvCandidate> candidates = row.kernel->candidates(problem.shape, target, options.accuracy);
-  if (candidates.empty()) return std::nullopt;
-  return ConvChoice{.algorithm = &row, .candidate = std::move(candidates.front())};
+  if (options.kernels == Kernels::onednn || !problem.constant_weights) return {};
+  if (options.low_memory && row.kernel->grows_weights) return {};
+  std::vector<ConvChoice> choices;
+  for (ConvCandidate& candidate : row.kernel->candidates(problem.shape, target, options.accuracy)) {
+    choices.push_back({.algorithm = &row, .candidate = std::move(candidate)});
+  }
+  return choices;
 }
 
 ImageStrides strides_of(const Ref& image) {
@@ -93,23 +97,38 @@ void check_forced_algorithm(const CompileOptions& options) {
       fmt::format("there is no convolution algorithm '{}', only {}", options.force, fmt::join(names, ", ")));
 }
 
-ConvChoice choose_algorithm(const ConvProblem& problem, const Target& target, const CompileOptions& options,
-                            std::string_view record) {
+std::vector<ConvChoice> conv_choices(const ConvProblem& problem, const Target& target, const CompileOptions& options) {
   const auto rows = conv_algorithms();
-  for (const std::string_view wanted : {std::string_view(options.force), record}) {
-    const auto row = std::ranges::find(rows, wanted, &ConvAlgorithm::name);
-    if (row == rows.end()) continue;
-    if (auto choice = choice_of(*row, problem, target, options)) return *std::move(choice);
-  }
-  std::optional<ConvChoice> best;
+  const auto forced = std::ranges::find(rows, options.force, &ConvAlgorithm::name);
+  std::vector<ConvChoice> choices;
+  if (forced != rows.end()) choices = choices_of(*forced, problem, target, options);
+  if (!choices.empty()) return choices;
   for (const ConvAlgorithm& row : rows) {
-    auto choice = choice_of(row, problem, target, options);
-    if (!choice) continue;
-    const bool is_own = row.kernel != nullptr;
-    if (!best || (is_own && choice->candidate.estimate_ns < best->candidate.estimate_ns)) best = std::move(choice);
+    std::vector<ConvChoice> more = choices_of(row, problem, target, options);
+    choices.insert(choices.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
   }
-  DEEPER_CHECK(best.has_value(), "choosing a convolution algorithm");
-  return *std::move(best);
+  DEEPER_CHECK(!choices.empty(), "choosing a convolution algorithm");
+  // oneDNN's rows come last and promise nothing.
+  const auto promise = [](const ConvChoice& choice) {
+    return choice.algorithm->kernel != nullptr ? choice.candidate.estimate_ns : std::numeric_limits<double>::infinity();
+  };
+  const auto best = std::ranges::min_element(choices, {}, promise);
+  std::rotate(choices.begin(), best, best + 1);
+  return choices;
+}
+
+ConvChoice choose_algorithm(const ConvProblem& problem, const Target& target, const CompileOptions& options) {
+  std::vector<ConvChoice> choices = conv_choices(problem, target, options);
+  if (options.records != nullptr) {
+    const auto record = options.records->find(record_key(problem, options));
+    for (ConvChoice& choice : choices) {
+      if (record == options.records->end()) break;
+      const bool is_named =
+          choice.algorithm->name == record->second.algorithm && choice.candidate.tuning == record->second.tuning;
+      if (is_named) return std::move(choice);
+    }
+  }
+  return std::move(choices.front());
 }
 
 }  // namespace deeper::backend

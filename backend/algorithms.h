@@ -43,10 +43,21 @@ struct ConvChoice {
   ConvCandidate candidate;  // of algorithm->kernel
 };
 
-// `options.force` or, failing that, the algorithm that a tuning record names (empty: none), where it applies and is
-// allowed; else the own kernel that promises to be fastest; else the first row of oneDNN's that applies. Pure.
-ConvChoice choose_algorithm(const ConvProblem& problem, const Target& target, const CompileOptions& options,
-                            std::string_view record);
+// All ways to do it that are allowed: those of `options.force` where it applies, else all. First what the cost model
+// picks: the own kernel that promises to be fastest, else the first row of oneDNN's that applies. Pure.
+std::vector<ConvChoice> conv_choices(const ConvProblem& problem, const Target& target, const CompileOptions& options);
+
+// What the record of the problem says where `options.records` has one that names a way still there, else the cost
+// model's pick. Pure.
+ConvChoice choose_algorithm(const ConvProblem& problem, const Target& target, const CompileOptions& options);
+
+// A convolution of a plan and the steps [first_step, last_step) that compute it.
+struct CompiledConv {
+  std::string name;  // of the node
+  ConvProblem problem;
+  std::size_t first_step = 0;
+  std::size_t last_step = 0;
+};
 
 // --- the rows' functions ---
 void lower_conv_on_kernel(Lowering& lowering, const ir::Node& node, const ConvProblem& problem,

@@ -58,6 +58,12 @@ runtime::KernelTable kernel_table() {
 }
 
 runtime::Plan compile(const ir::Graph& graph, const Target& target, const CompileOptions& options) {
+  std::vector<CompiledConv> convs;
+  return compile(graph, target, options, convs);
+}
+
+runtime::Plan compile(const ir::Graph& graph, const Target& target, const CompileOptions& options,
+                      std::vector<CompiledConv>& convs) {
   const auto start = std::chrono::steady_clock::now();
 
   ir::verify(graph, ir::Form::imported);
@@ -66,7 +72,13 @@ runtime::Plan compile(const ir::Graph& graph, const Target& target, const Compil
   Lowering lowering(graph, target, options);
   for (const ir::NodeId id : graph.order()) {
     const ir::Node& node = graph.node(id);
+    const std::size_t first = lowering.step_count();
     std::visit([&](const auto& op) { lower(lowering, node, op); }, node.op);
+    if (!std::holds_alternative<ir::Conv>(node.op)) continue;
+    convs.push_back({.name = node.name,
+                     .problem = conv_problem(lowering, node),
+                     .first_step = first,
+                     .last_step = lowering.step_count()});
   }
   runtime::Plan plan = lowering.finish();
   plan.model = graph.name;

@@ -23,7 +23,7 @@ void lower_conv_on_kernel(Lowering& lowering, const ir::Node& node, const ConvPr
 
 void lower(Lowering& lowering, const ir::Node& node, const ir::Conv&) {
   const ConvProblem problem = conv_problem(lowering, node);
-  const ConvChoice choice = choose_algorithm(problem, lowering.target(), lowering.options(), {});
+  const ConvChoice choice = choose_algorithm(problem, lowering.target(), lowering.options());
   if (choice.algorithm->kernel != nullptr) return lower_conv_on_kernel(lowering, node, problem, choice);
   choice.algorithm->lower(lowering, node, problem);
 }

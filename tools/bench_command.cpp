@@ -55,8 +55,9 @@ void print_table(const nlohmann::ordered_json& r) {
 }
 
 void bench(const BenchFlags& flags) {
-  const OpenOptions options = flags.model.options();
+  OpenOptions options = flags.model.options();
   Progress progress;
+  options.report = [&](std::string_view what, double share) { progress.show(what, share); };
   progress.show("loading");
   const auto load_start = Clock::now();
   const runtime::Program program(open_plan(flags.model.model(), options), backend::kernel_table());

@@ -19,11 +19,12 @@ struct CompileFlags {
 };
 
 void compile_model(const CompileFlags& flags) {
-  const OpenOptions options = flags.model.options();
+  OpenOptions options = flags.model.options();
   if (runtime::is_plan_file(flags.model.model())) {
     throw ModelError(fmt::format("{}: is a plan already", flags.model.model().string()));
   }
   Progress progress;
+  options.report = [&](std::string_view what, double share) { progress.show(what, share); };
   progress.show("compiling " + flags.model.model().string());
   const runtime::Plan plan = open_plan(flags.model.model(), options);
   runtime::save_plan(plan, flags.plan);

@@ -66,8 +66,13 @@ void ModelFlags::add_to(CLI::App& command, const std::string& output_flag) {
                                   "run exactly these passes, in this order: a,b,c or @FILE ('none': no pass)");
   command.add_option("--disable", disabled_, "leave one pass out of the pipeline")->excludes(list);
   command.add_option("--kernels", kernels_, "'all', 'onednn', or one convolution algorithm to use wherever it applies");
-  command.add_option("--tune", tune_, "how kernels are chosen: by cost model (off); measuring them is still to come")
-      ->check(CLI::IsMember({"off"}));
+  command
+      .add_option("--tune", tune_,
+                  "how kernels are chosen: by cost model (off), by records of earlier measurements "
+                  "where there are some (cached), or by measuring them now (full)")
+      ->check(CLI::IsMember({"off", "cached", "full"}));
+  command.add_option("--tune-file", tune_file_,
+                     "where measurements are kept (default: tuning.json in the user's cache)");
   command
       .add_option("--accuracy", accuracy_,
                   "stay within about 4 times the error of direct fp32 (safe), or larger tiles (fast)")
@@ -90,6 +95,8 @@ OpenOptions ModelFlags::options() const {
   }
   options.compile.accuracy = accuracy_ == "fast" ? backend::Accuracy::fast : backend::Accuracy::safe;
   options.compile.low_memory = memory_ == "low";
+  options.tune = tune_ == "full" ? Tune::full : tune_ == "cached" ? Tune::cached : Tune::off;
+  options.tune_file = tune_file_;
   options.isa = isa_;
   options.threads = threads_;
   return options;

@@ -32,6 +32,7 @@ class ModelFlags {
   std::string passes_;
   std::string kernels_ = "all";
   std::string tune_ = "off";
+  std::filesystem::path tune_file_;
   std::string accuracy_ = "safe";
   std::string memory_ = "any";
   std::string isa_;

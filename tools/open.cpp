@@ -30,6 +30,9 @@ runtime::Plan open_plan_file(const std::filesystem::path& path, const OpenOption
     throw ModelError(
         fmt::format("{}: passes, dims and outputs are fixed in a plan: give the ONNX model", path.string()));
   }
+  if (options.tune != Tune::off) {
+    throw ModelError(fmt::format("{}: kernels are chosen in a plan: give the ONNX model to tune", path.string()));
+  }
   if (!options.isa.empty() && options.isa != plan.isa) {
     throw ModelError(fmt::format("{}: the plan is for {}, not {}: compile the model again with --isa {}", path.string(),
                                  plan.isa, options.isa, options.isa));
@@ -37,6 +40,26 @@ runtime::Plan open_plan_file(const std::filesystem::path& path, const OpenOption
   // Its kernels were chosen under this cap, and oneDNN must choose them again.
   backend::detect_target(plan.threads, plan.isa == "avx2" ? "avx2" : "");
   return plan;
+}
+
+std::filesystem::path records_file(const OpenOptions& options) {
+  std::filesystem::path file = options.tune_file.empty() ? backend::default_records_file() : options.tune_file;
+  if (file.empty()) throw ModelError("no folder for tuning records: set HOME or XDG_CACHE_HOME, or give --tune-file");
+  return file;
+}
+
+// What the choice of kernels is to go by.
+std::shared_ptr<const backend::ConvRecords> records_for(const ir::Graph& graph, const backend::Target& target,
+                                                        const OpenOptions& options) {
+  if (options.tune == Tune::off) return options.compile.records;
+  const std::filesystem::path file = records_file(options);
+  const std::string machine = backend::machine_key(target);
+  backend::ConvRecords records = backend::load_records(file, machine);
+  if (options.tune == Tune::full) {
+    records = records_of(measure_convs(graph, target, options.compile, 0, options.report));
+    backend::save_records(file, machine, records);
+  }
+  return std::make_shared<const backend::ConvRecords>(std::move(records));
 }
 
 }  // namespace
@@ -57,7 +80,9 @@ frontend::Imported import_and_optimize(const std::filesystem::path& model, const
 runtime::Plan compile_imported(const frontend::Imported& imported, const OpenOptions& options) {
   const int threads = options.threads != 0 ? options.threads : available_threads();
   const backend::Target target = backend::detect_target(threads, options.isa);
-  runtime::Plan plan = backend::compile(imported.graph, target, options.compile);
+  backend::CompileOptions compile = options.compile;
+  compile.records = records_for(imported.graph, target, options);
+  runtime::Plan plan = backend::compile(imported.graph, target, compile);
   plan.model_hash = imported.model_hash;
   declare_types(plan.inputs, imported.inputs);
   declare_types(plan.outputs, imported.outputs);

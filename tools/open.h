@@ -10,9 +10,13 @@
 #include "frontend/import.h"
 #include "passes/passes.h"
 #include "runtime/plan.h"
+#include "tools/tuner.h"
 
 // From a file to a plan in one call: what the command line, the C API and embedding programs use.
 namespace deeper {
+
+// How kernels are chosen: by cost model; by the records of measurements where there are some; by measuring now.
+enum class Tune : std::uint8_t { off, cached, full };
 
 struct OpenOptions {
   frontend::ImportOptions import;
@@ -20,6 +24,9 @@ struct OpenOptions {
   backend::CompileOptions compile;
   std::string isa;  // cap on the instruction set: "avx2", "avx512"; empty: what the CPU has
   int threads = 0;  // 0: one per CPU this process may use
+  Tune tune = Tune::off;
+  std::filesystem::path tune_file{};  // of the records; empty: default_records_file()
+  ProgressReport report{};            // of measuring; may be empty
 };
 
 // CPUs this process may use.
@@ -28,7 +35,8 @@ int available_threads();
 // Imports and optimizes an ONNX model. Throws ModelError.
 frontend::Imported import_and_optimize(const std::filesystem::path& model, const OpenOptions& options);
 
-// Lowers an optimized graph; ports take the types the model declares.
+// Lowers an optimized graph; ports take the types the model declares. With Tune::full its convolutions are measured
+// first and the records kept. Throws ModelError.
 runtime::Plan compile_imported(const frontend::Imported& imported, const OpenOptions& options);
 
 // A plan from an ONNX model (import, passes, compile) or from a plan file (loaded; options that only a compilation

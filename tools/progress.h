@@ -5,7 +5,7 @@
 
 namespace deeper::tools {
 
-// One line on standard error that says what is going on, on a terminal only; gone when done.
+// One line on standard error that says what is going on and how far, on a terminal only; gone when done.
 class Progress {
  public:
   Progress();
@@ -13,6 +13,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
   void show(std::string_view what);
+  // The same with a bar; `share` of it is done, from 0 to 1.
+  void show(std::string_view what, double share);
 
  private:
   bool on_terminal_;

@@ -49,6 +49,7 @@ void run_model(const RunFlags& flags) {
   const std::vector<NamedArray> inputs = read_inputs(flags.inputs);
   options.import.input_shapes = shapes_of(inputs);
   Progress progress;
+  options.report = [&](std::string_view what, double share) { progress.show(what, share); };
   progress.show("compiling");
   const runtime::Program program(open_plan(flags.model.model(), options), backend::kernel_table());
   const runtime::Plan& plan = program.plan();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <libxsmm.h>
+#include <libxsmm_version.h>
 
 #include <algorithm>
 #include <limits>
@@ -68,6 +69,8 @@ Gemm::Gemm(const GemmSpec& spec, Isa isa) {
   DEEPER_CHECK(batch_ != nullptr || single_ != nullptr,
                fmt::format("LIBXSMM makes no product {}x{}x{}", spec.m, spec.n, spec.k));
 }
+
+std::string gemm_library_version() { return LIBXSMM_VERSION; }
 
 std::vector<std::int64_t> channel_blocks(std::int64_t channels, Isa isa) {
   // Least time over all ways to end a run of the largest block.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "backend/target.h"
@@ -42,6 +43,9 @@ class Gemm {
   void (*single_)(const float* a, const float* b, float* c, ...) = nullptr;
   void (*batch_)(const float* a, const float* b, float* c, const unsigned long long* count, ...) = nullptr;
 };
+
+// "1.17-3651": of LIBXSMM.
+std::string gemm_library_version();
 
 // Cuts `channels` into blocks of rows that the products run fast with.
 std::vector<std::int64_t> channel_blocks(std::int64_t channels, Isa isa);

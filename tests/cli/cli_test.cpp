@@ -140,6 +140,23 @@ TEST_F(Cli, CheckAgreesAndProfileCoversEveryStep) {
   EXPECT_THAT(tools::read_file(file("roofline.svg")), ::testing::StartsWith("<svg"));
 }
 
+TEST_F(Cli, TuningKeepsRecordsThatLaterCompilationsUse) {
+  const std::string records = " --threads 1 --tune-file " + file("tuning.json");
+  ASSERT_EQ(run_deeper("compile " + model() + " --tune full" + records + " -o " + file("full.plan")).status, 0);
+  EXPECT_THAT(tools::read_file(file("tuning.json")), HasSubstr("winograd"));
+  ASSERT_EQ(run_deeper("compile " + model() + " --tune cached" + records + " -o " + file("cached.plan")).status, 0);
+  EXPECT_EQ(run_deeper("inspect " + file("cached.plan") + " --stage plan").out,
+            run_deeper("inspect " + file("full.plan") + " --stage plan").out);
+  expect_refused("compile " + file("full.plan") + " --tune cached -o " + file("again.plan"), 1, "plan");
+  expect_refused("bench " + file("full.plan") + " --tune cached" + records, 1, "tune");
+  expect_refused("compile " + model() + " --tune sometimes -o " + file("t.plan"), 2, "--tune");
+  std::ofstream(file("junk.json")) << "{";
+  expect_refused("compile " + model() + " --tune cached --tune-file " + file("junk.json") + " -o " + file("t.plan"), 1,
+                 "junk.json");
+  expect_refused("compile " + model() + " --tune full --tune-file " + file("junk.json") + " -o " + file("t.plan"), 1,
+                 "junk.json");
+}
+
 TEST_F(Cli, WrongUsageIsStatusTwo) {
   expect_refused("frobnicate", 2, "frobnicate");
   expect_refused("", 2, "subcommand");

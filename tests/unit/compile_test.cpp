@@ -113,21 +113,46 @@ TEST(Compile, EverythingLiesInsideItsSpace) {
 TEST(Compile, ChoosesTheAlgorithmByShape) {
   const Target target;
   const CompileOptions onednn{.kernels = Kernels::onednn};
-  const auto name = [&](const ConvProblem& problem, const CompileOptions& options, std::string_view record) {
-    return choose_algorithm(problem, target, options, record).algorithm->name;
+  const auto name = [&](const ConvProblem& problem, const CompileOptions& options) {
+    return choose_algorithm(problem, target, options).algorithm->name;
   };
   ConvProblem problem{.shape = dense_conv_shape(1, 64, {17, 17}, 96, {1, 1}, ir::Conv{})};
-  EXPECT_EQ(name(problem, onednn, ""), "onednn");
+  EXPECT_EQ(name(problem, onednn), "onednn");
   problem.shape.result.pixel = 288;
-  EXPECT_EQ(name(problem, onednn, ""), "onednn.matmul");
-  EXPECT_EQ(name(problem, onednn, "onednn"), "onednn");
-  EXPECT_EQ(name(problem, {.force = "brgemm"}, ""), "brgemm");
+  EXPECT_EQ(name(problem, onednn), "onednn.matmul");
+  EXPECT_EQ(name(problem, {.kernels = Kernels::onednn, .force = "onednn"}), "onednn");
+  EXPECT_EQ(name(problem, {.force = "brgemm"}), "brgemm");
   problem.shape.kernel = {3, 3};
-  EXPECT_EQ(name(problem, onednn, ""), "onednn");
-  EXPECT_EQ(name(problem, onednn, "onednn.matmul"), "onednn");
-  EXPECT_EQ(name(problem, {.kernels = Kernels::onednn, .force = "brgemm"}, ""), "onednn");
+  EXPECT_EQ(name(problem, onednn), "onednn");
+  EXPECT_EQ(name(problem, {.kernels = Kernels::onednn, .force = "onednn.matmul"}), "onednn");
+  EXPECT_EQ(name(problem, {.kernels = Kernels::onednn, .force = "brgemm"}), "onednn");
   problem.constant_weights = false;
-  EXPECT_EQ(name(problem, {}, ""), "onednn");
+  EXPECT_EQ(name(problem, {}), "onednn");
+}
+
+TEST(Compile, FollowsARecordThatNamesAWayStillThere) {
+  const Target target;
+  const ConvProblem problem{.shape = dense_conv_shape(1, 64, {17, 17}, 96, {3, 3}, ir::Conv{.pads = {1, 1, 1, 1}})};
+  CompileOptions options;
+  const auto follows = [&](const ConvChoice& choice, const CompileOptions& under) {
+    CompileOptions with_record = under;
+    const ConvRecord record{
+        .algorithm = std::string(choice.algorithm->name), .tuning = choice.candidate.tuning, .ns = 1};
+    with_record.records = std::make_shared<const ConvRecords>(ConvRecords{{record_key(problem, under), record}});
+    const ConvChoice chosen = choose_algorithm(problem, target, with_record);
+    return chosen.algorithm == choice.algorithm && chosen.candidate.tuning == choice.candidate.tuning;
+  };
+  const std::vector<ConvChoice> all = conv_choices(problem, target, options);
+  EXPECT_GT(all.size(), 3U);
+  for (const ConvChoice& choice : all) EXPECT_TRUE(follows(choice, options)) << choice.candidate.implementation;
+  ConvChoice unknown = all.front();
+  unknown.candidate.tuning.back() += 1000;
+  EXPECT_FALSE(follows(unknown, options));
+  options.low_memory = true;
+  for (const ConvChoice& choice : all) {
+    const bool grows = choice.algorithm->kernel != nullptr && choice.algorithm->kernel->grows_weights;
+    EXPECT_EQ(follows(choice, options), !grows) << choice.candidate.implementation;
+  }
 }
 
 TEST(WeightsBuilder, KeepsEqualBlocksOnce) {

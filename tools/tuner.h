@@ -1,0 +1,45 @@
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backend/algorithms.h"
+#include "backend/compile.h"
+#include "backend/conv_records.h"
+
+// Measures the ways to do the convolutions of a graph: what --tune full does.
+namespace deeper {
+
+// What is being done and how much of it is done, from 0 to 1.
+using ProgressReport = std::function<void(std::string_view what, double share)>;
+
+struct MeasuredChoice {
+  backend::ConvChoice choice;
+  double ns = 0;  // median; the mean over the places in the graph where there are several
+};
+
+// A convolution of the graph; one that is there several times counts once.
+struct MeasuredConv {
+  std::string key;   // record_key
+  std::string name;  // of the first of them
+  backend::ConvProblem problem;
+  std::size_t places = 0;
+  std::vector<MeasuredChoice> choices;  // the cost model's pick first
+
+  const MeasuredChoice& fastest() const;
+};
+
+// Compiles the graph once for every way that the convolution with the most ways has, so that each convolution meets
+// each of its ways, and runs these plans in turn: every time is taken in the network itself, with its threads, its
+// images in the caches it finds them in, and its weights as cold as the network leaves them. `runs`: of each plan; 0:
+// as many as fit some twenty seconds. Reports to `report` unless it is empty.
+std::vector<MeasuredConv> measure_convs(const ir::Graph& graph, const backend::Target& target,
+                                        const backend::CompileOptions& options, int runs, const ProgressReport& report);
+
+// The fastest way of each.
+backend::ConvRecords records_of(std::span<const MeasuredConv> convs);
+
+}  // namespace deeper
