@@ -149,20 +149,27 @@ Array widen(const Dense<Real>& dense) {
 }
 
 template <typename Real>
+Dense<Real> narrow(const Array& array) {
+  std::vector<Real> data(array.data.size());
+  std::ranges::transform(array.data, data.begin(), [](double x) { return static_cast<Real>(x); });
+  return {array.shape, std::move(data)};
+}
+
+template <typename Real>
 std::vector<Array> evaluate_in(const Graph& graph, std::span<const Array> inputs, const EvaluateOptions& options) {
   Evaluator<Real> evaluator(graph, thread_count(options.threads));
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const Array& input = inputs[i];
-    std::vector<Real> data(input.data.size());
-    std::ranges::transform(input.data, data.begin(), [](double x) { return static_cast<Real>(x); });
-    evaluator.set(graph.inputs()[i], {input.shape, std::move(data)});
-  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) evaluator.set(graph.inputs()[i], narrow<Real>(inputs[i]));
   std::vector<ValueId> wanted;
   for (const Output& output : graph.outputs()) wanted.push_back(output.value);
   const std::vector<NodeId> needed = needed_nodes(graph, wanted);
   const std::span<const NodeId> order = options.observe ? graph.order() : std::span<const NodeId>(needed);
   evaluator.run(order, wanted, [&](NodeId id) {
-    if (options.observe) options.observe(id, widen(evaluator.array(graph.node(id).output)));
+    const ValueId output = graph.node(id).output;
+    if (options.observe) options.observe(id, widen(evaluator.array(output)));
+    const Array* other = options.replace ? options.replace(id) : nullptr;
+    if (other == nullptr) return;
+    DEEPER_CHECK(other->shape == graph.shape(output), fmt::format("replacing '{}'", graph.value(output).name));
+    evaluator.set(output, narrow<Real>(*other));
   });
   std::vector<Array> results;
   for (const ValueId value : wanted) results.push_back(widen(evaluator.array(value)));

@@ -26,6 +26,9 @@ struct EvaluateOptions {
   int threads = 0;  // 0: as many as the machine has
   // Called with every node's result as it is computed; may be empty.
   std::function<void(NodeId, const Array&)> observe{};
+  // Called after observe: where it gives an array, of the result's shape, what reads the result reads that instead. May
+  // be empty.
+  std::function<const Array*(NodeId)> replace{};
 };
 
 // One array per graph input, in order; gives one per graph output. Throws ModelError where an input does not fit.

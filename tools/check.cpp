@@ -1,6 +1,7 @@
 #include "tools/check.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <map>
 
@@ -11,12 +12,12 @@
 #include "tools/compare.h"
 #include "tools/plan_values.h"
 #include "tools/progress.h"
+#include "tools/step_errors.h"
 
 namespace deeper::tools {
 namespace {
 
 using Arrays = std::vector<ir::Array>;
-using Values = std::map<std::string, ir::Array>;
 
 double worst_output(const Arrays& got, const Arrays& expected) {
   double worst = 0;
@@ -34,70 +35,67 @@ bool run_pass(const passes::PassInfo& pass, ir::Graph& graph) {
   }
 }
 
-// Evaluates the outputs after every pass that changes the graph and stops at the first that strays; gives its name.
-std::string first_pass_that_strays(ir::Graph graph, std::span<const passes::PassInfo> passes, const Arrays& inputs,
-                                   const Arrays& expected, double tolerance) {
+// The first value of `after`, in order, that differs from the one of the same name and shape in `before`; "" where no
+// such value does.
+std::string first_value_that_strays(const ir::Graph& before, const ir::Graph& after, const Arrays& inputs,
+                                    double tolerance) {
+  std::map<std::string, ir::Array> values;
+  ir::EvaluateOptions options;
+  options.observe = [&](ir::NodeId id, const ir::Array& array) {
+    values[before.value(before.node(id).output).name] = array;
+  };
+  ir::evaluate(before, inputs, options);
+  std::string first;
+  options.observe = [&](ir::NodeId id, const ir::Array& array) {
+    const std::string& name = after.value(after.node(id).output).name;
+    const auto found = values.find(name);
+    if (!first.empty() || found == values.end() || found->second.shape != array.shape) return;
+    if (!(relative_l2(array.data, found->second.data) <= tolerance)) first = name;
+  };
+  ir::evaluate(after, inputs, options);
+  return first;
+}
+
+// Runs one pass after the other, evaluates the outputs after each that changes the graph, and throws at the first that
+// strays.
+void name_wrong_pass(ir::Graph graph, std::span<const passes::PassInfo> passes, const Arrays& inputs,
+                     const Arrays& expected, double tolerance) {
   for (const passes::PassInfo& pass : passes) {
+    const ir::Graph before = graph;
     if (!run_pass(pass, graph)) continue;
     const double error = worst_output(ir::evaluate(graph, inputs), expected);
     fmt::print("  after {:<34} {:.2e}\n", pass.name, error);
-    if (!(error <= tolerance)) return std::string(pass.name);
+    if (error <= tolerance) continue;
+    const std::string value = first_value_that_strays(before, graph, inputs, tolerance);
+    throw ModelError(fmt::format("pass '{}' changes the outputs by {:.1e}, more than {:.1e}{}", pass.name, error,
+                                 tolerance, value.empty() ? "" : fmt::format("; first in value '{}'", value)));
   }
-  return "";
+  throw ModelError(fmt::format("the passes together change the outputs by more than {:.1e}", tolerance));
 }
 
-struct StepError {
-  std::string value;
-  std::string step;
-  double error = 0;
-};
-
-std::string describe(const runtime::Step& step) {
-  return fmt::format("'{}' ({}{}{})", step.name.empty() ? step.result.value : step.name, step.kernel,
-                     step.implementation.empty() ? "" : " ", step.implementation);
-}
-
-// Every step's result against the value of that name and shape.
-std::vector<StepError> compare_steps(const runtime::Program& program, const std::vector<std::vector<float>>& in,
-                                     const Values& values) {
-  std::vector<StepError> errors;
-  const auto wanted = [&](const runtime::Step& step) {
-    const auto expected = values.find(step.result.value);
-    return expected != values.end() && expected->second.shape == step.result.shape;
-  };
-  for_each_value(program, in, wanted, [&](const runtime::Step& step, const ir::Array& got) {
-    const ir::Array& expected = values.at(step.result.value);
-    errors.push_back({step.result.value, describe(step), relative_l2(got.data, expected.data)});
-  });
-  return errors;
-}
-
-// All steps where wanted, else those at which error doubles and those beyond the tolerance.
-void print_steps(const std::vector<StepError>& errors, const CheckOptions& check) {
+// All steps where wanted, else those at which error doubles, the first beyond the tolerance and those whose own is.
+void print_steps(const std::vector<StepError>& errors, bool have_own, const CheckOptions& check) {
+  fmt::print("  {:<8}  {}step\n", have_own ? "in all" : "by", have_own ? "alone     " : "");
+  const StepError* first = first_far_step(errors, check.tolerance);
   double shown = 0;
   for (const StepError& e : errors) {
-    const bool grows = e.error > 2 * shown;
-    if (grows) shown = e.error;
-    if (check.verbose || grows || !(e.error <= check.tolerance)) fmt::print("  {:.2e}  {}\n", e.error, e.step);
+    const bool grows = e.total > 2 * shown;
+    if (grows) shown = e.total;
+    if (!check.verbose && !grows && &e != first && e.own <= check.tolerance) continue;
+    fmt::print("  {:.2e}  {}{}\n", e.total, have_own ? fmt::format("{:.2e}  ", e.own) : "", describe(*e.step));
   }
 }
 
-void judge(const std::vector<StepError>& errors, std::string_view what, double tolerance) {
-  for (const StepError& e : errors) {
-    if (e.error <= tolerance) continue;
-    throw ModelError(fmt::format("{} {} is off by {:.1e}, more than {:.1e}", what, e.step, e.error, tolerance));
-  }
-}
-
-std::vector<StepError> compare_outputs(const std::vector<runtime::Port>& ports, const Arrays& got,
-                                       const Arrays& expected) {
-  std::vector<StepError> errors;
+// Prints how far the outputs differ; gives the name of the first that does by more than the tolerance, "" for none.
+std::string compare_outputs(const std::vector<runtime::Port>& ports, const Arrays& got, const Arrays& expected,
+                            double tolerance) {
+  std::string first;
   for (std::size_t i = 0; i < got.size(); ++i) {
     const double error = relative_l2(got[i].data, expected[i].data);
-    errors.push_back({ports[i].name, fmt::format("'{}'", ports[i].name), error});
     fmt::print("output '{}': {:.2e}\n", ports[i].name, error);
+    if (first.empty() && !(error <= tolerance)) first = ports[i].name;
   }
-  return errors;
+  return first;
 }
 
 std::vector<std::vector<float>> inputs_for(const CheckOptions& check, const runtime::Plan& plan) {
@@ -112,12 +110,20 @@ Arrays to_arrays(const runtime::Plan& plan, const std::vector<std::vector<float>
   return arrays;
 }
 
-Values values_of(const runtime::Program& program, const std::vector<std::vector<float>>& in) {
-  Values values;
-  for_each_value(
-      program, in, [](const runtime::Step&) { return true; },
-      [&](const runtime::Step& step, const ir::Array& array) { values[step.result.value] = array; });
-  return values;
+// What computing the same value with oneDNN's kernels only gives, in words.
+std::string on_onednn(const frontend::Imported& optimized, OpenOptions options, const CheckOptions& check,
+                      const Arrays& inputs, const std::string& value) {
+  if (options.compile.kernels == backend::Kernels::onednn) return "";
+  options.compile.kernels = backend::Kernels::onednn;
+  options.compile.force.clear();
+  const runtime::Program program(compile_imported(optimized, options), check.kernels);
+  Arrays outputs;
+  const auto values = step_values(program, inputs_for(check, program.plan()));
+  for (const StepError& e : errors_of_steps(optimized.graph, inputs, values, outputs)) {
+    if (e.step->result.value != value) continue;
+    return fmt::format("; with --kernels onednn {} is off by {:.1e}", describe(*e.step), e.own);
+  }
+  return "";
 }
 
 void require_comparable(const runtime::Plan& a, const runtime::Plan& b) {
@@ -143,49 +149,56 @@ void check_with_oracle(const std::filesystem::path& model, const OpenOptions& op
   const frontend::Imported imported = frontend::import_model(model, options.import);
   frontend::Imported optimized = imported;
   for (const passes::PassInfo& pass : passes) run_pass(pass, optimized.graph);
-  const runtime::Program program(compile_imported(optimized, options), backend::kernel_table());
+  progress.show("running steps");
+  const runtime::Program program(compile_imported(optimized, options), check.kernels);
   const auto in = inputs_for(check, program.plan());
   const Arrays inputs = to_arrays(program.plan(), in);
+  const std::vector<StepValue> values = step_values(program, in);
 
   progress.show("evaluating the oracle");
   const Arrays expected = ir::evaluate(imported.graph, inputs);
-  Values values;
-  ir::EvaluateOptions evaluate;
-  evaluate.observe = [&](ir::NodeId id, const ir::Array& array) {
-    values[optimized.graph.value(optimized.graph.node(id).output).name] = array;
-  };
-  const double pass_error = worst_output(ir::evaluate(optimized.graph, inputs, evaluate), expected);
+  Arrays optimized_outputs;
+  const std::vector<StepError> errors = errors_of_steps(optimized.graph, inputs, values, optimized_outputs);
+  const double pass_error = worst_output(optimized_outputs, expected);
   fmt::print("passes: the optimized graph differs from the imported one by {:.2e} (relative L2, in double)\n",
              pass_error);
-  if (!(pass_error <= check.tolerance)) {
-    const std::string pass = first_pass_that_strays(imported.graph, passes, inputs, expected, check.tolerance);
-    throw ModelError(fmt::format("pass '{}' changes the outputs by more than {:.1e}", pass, check.tolerance));
-  }
+  if (!(pass_error <= check.tolerance)) name_wrong_pass(imported.graph, passes, inputs, expected, check.tolerance);
 
-  progress.show("comparing steps");
-  const std::vector<StepError> errors = compare_steps(program, in, values);
-  fmt::print("kernels: where the error of the values grows, in order\n");
-  print_steps(errors, check);
-  const std::vector<StepError> outputs = compare_outputs(program.plan().outputs, run_outputs(program, in), expected);
-  judge(errors, "step", check.tolerance);
-  judge(outputs, "output", check.tolerance);
+  fmt::print("kernels: how far each value is off, in all and by its own step alone; where that grows, in order\n");
+  print_steps(errors, true, check);
+  const std::string output =
+      compare_outputs(program.plan().outputs, run_outputs(program, in), expected, check.tolerance);
+  if (const StepError* wrong = first_wrong_step(errors, check.tolerance)) {
+    throw ModelError(fmt::format("step {} for {} is off by {:.1e} from what its operands say, more than {:.1e}{}",
+                                 describe(*wrong->step), wrong->step->origins, wrong->own, check.tolerance,
+                                 on_onednn(optimized, options, check, inputs, wrong->step->result.value)));
+  }
+  if (const StepError* far = first_far_step(errors, check.tolerance)) {
+    throw ModelError(fmt::format("at step {} the error is {:.1e}, more than {:.1e}, though no step alone adds that",
+                                 describe(*far->step), far->total, check.tolerance));
+  }
+  if (!output.empty()) throw ModelError(fmt::format("output '{}' is off by more than {:.1e}", output, check.tolerance));
 }
 
 void check_against(const std::filesystem::path& model, const std::filesystem::path& other, const OpenOptions& options,
                    const CheckOptions& check) {
   Progress progress;
   progress.show("loading");
-  const runtime::Program program(open_plan(model, options), backend::kernel_table());
-  const runtime::Program reference(open_plan(other, options), backend::kernel_table());
+  const runtime::Program program(open_plan(model, options), check.kernels);
+  const runtime::Program reference(open_plan(other, options), check.kernels);
   require_comparable(program.plan(), reference.plan());
   const auto in = inputs_for(check, program.plan());
   progress.show("comparing values");
-  const std::vector<StepError> errors = compare_steps(program, in, values_of(reference, in));
+  const std::vector<StepValue> values = step_values(program, in);
+  const std::vector<StepError> errors = differences_of_steps(values, step_values(reference, in));
   fmt::print("values of one name and shape in both: {}; where the difference grows, in order\n", errors.size());
-  print_steps(errors, check);
-  const std::vector<StepError> outputs =
-      compare_outputs(program.plan().outputs, run_outputs(program, in), run_outputs(reference, in));
-  judge(outputs, "output", check.tolerance);
+  print_steps(errors, false, check);
+  const std::string output =
+      compare_outputs(program.plan().outputs, run_outputs(program, in), run_outputs(reference, in), check.tolerance);
+  if (output.empty()) return;
+  const StepError* first = first_far_step(errors, check.tolerance);
+  throw ModelError(fmt::format("output '{}' differs by more than {:.1e}{}", output, check.tolerance,
+                               first == nullptr ? "" : fmt::format("; first at step {}", describe(*first->step))));
 }
 
 }  // namespace deeper::tools

@@ -96,7 +96,7 @@ std::string table(const Study& study) {
       "<div class=\"scroll\"><table id=\"variants\"><thead><tr><th class=\"name\">pipeline</th><th "
       "class=\"name\">pass</th><th>nodes</th><th>convs</th><th>steps</th><th>GMAC</th><th>moved MB</th><th>weights "
       "MB</th><th>arena MB</th><th>difference</th><th>ms [95 %]</th><th>gain of the pass, ms "
-      "[95 %]</th></tr></thead><tbody>\n";
+      "[99 %]</th></tr></thead><tbody>\n";
   for (const Variant& variant : study.variants) html += table_row(study, variant);
   return html + "</tbody></table></div>\n";
 }

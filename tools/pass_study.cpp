@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <map>
+#include <numeric>
 #include <random>
 
 #include "ir/error.h"
@@ -18,6 +20,10 @@
 
 namespace deeper::tools {
 namespace {
+
+constexpr double kLatencyTail = 0.025;  // of a 95 % interval
+constexpr double kGainTail = 0.005;     // of a 99 % interval: a study asks the question some thirty times
+constexpr int kFewestRounds = 8;        // for which a 99 % interval exists
 
 using Tell = std::function<void(std::string_view)>;
 
@@ -86,7 +92,8 @@ void count(Build& build, const runtime::Plan& plan) {
 struct Runner {
   Runner(runtime::Plan plan, const StudyOptions& options)
       : program(std::move(plan), backend::kernel_table()),
-        session(program, {.pin_threads = options.pin}),
+        pin(options.pin),
+        session(program, {.pin_threads = pin}),
         out(output_buffers(program.plan().outputs)),
         out_views(views(out)) {}
 
@@ -96,7 +103,15 @@ struct Runner {
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   }
 
+  // The median of a few runs in a new arena, after one that warms what other builds have driven out of the caches.
+  double time(std::span<const std::span<const float>> in) {
+    session = runtime::Session(program, {.pin_threads = pin});
+    run(in);
+    return median({run(in), run(in), run(in)});
+  }
+
   runtime::Program program;
+  bool pin;
   runtime::Session session;
   std::vector<std::vector<float>> out;
   std::vector<std::span<float>> out_views;
@@ -119,32 +134,34 @@ std::vector<ir::Array> evaluate_oracle(const ir::Graph& graph, const std::vector
   return ir::evaluate(graph, inputs);
 }
 
-// The first run of a pair warms what the build before has driven out of the caches.
 void time_builds(std::vector<Build>& builds, std::vector<std::unique_ptr<Runner>>& runners,
                  std::span<const std::span<const float>> in, int runs, const Tell& tell) {
   std::vector<std::size_t> order(builds.size());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::iota(order.begin(), order.end(), 0);
   std::mt19937 random(1);
   for (int round = 0; round < runs; ++round) {
     tell(fmt::format("timing, round {} of {}", round + 1, runs));
     std::ranges::shuffle(order, random);
-    for (const std::size_t i : order) {
-      runners[i]->run(in);
-      builds[i].run_ms.push_back(runners[i]->run(in));
-    }
+    for (const std::size_t i : order) builds[i].run_ms.push_back(runners[i]->time(in));
   }
-  for (Build& build : builds) build.latency_ms = median_interval(build.run_ms);
+  for (Build& build : builds) build.latency_ms = median_interval(build.run_ms, kLatencyTail);
 }
 
-// Slower minus faster as the pass would have it: what the model takes without it less what it takes with it.
-Interval gain(const Variant& variant, const std::vector<Build>& builds) {
-  if (!variant.changes_plan()) return {};
-  const bool removes = variant.selection == Selection::without;
-  const std::vector<double>& with = builds[removes ? variant.versus : variant.build].run_ms;
-  const std::vector<double>& without = builds[removes ? variant.build : variant.versus].run_ms;
-  std::vector<double> gains;
-  for (std::size_t i = 0; i < with.size(); ++i) gains.push_back(without[i] - with[i]);
-  return median_interval(gains);
+// What `slow` takes longer than `fast` in the same round.
+Interval difference_ms(const Build& slow, const Build& fast) {
+  std::vector<double> differences;
+  for (std::size_t i = 0; i < slow.run_ms.size(); ++i) differences.push_back(slow.run_ms[i] - fast.run_ms[i]);
+  return median_interval(differences, kGainTail);
+}
+
+void judge(Variant& variant, const Study& study) {
+  if (!variant.changes_plan()) return;
+  const Build& build = study.builds[variant.build];
+  const Build& versus = study.builds[variant.versus];
+  variant.gain_ms =
+      variant.selection == Selection::without ? difference_ms(build, versus) : difference_ms(versus, build);
+  variant.is_significant = study.runs >= kFewestRounds && !variant.gain_ms.contains(0) &&
+                           std::abs(variant.gain_ms.median) > std::abs(study.control_ms.median);
 }
 
 }  // namespace
@@ -177,6 +194,7 @@ Study study_passes(const frontend::Imported& imported, const OpenOptions& option
   Study study{.model = imported.graph.name, .runs = study_options.runs};
   study.variants = make_variants(graphs, options.pipeline.value_or(passes::default_pipeline()), tell);
   study.builds = graphs.take();
+  study.builds.push_back({.graph = study.builds[study.optimized().build].graph});
 
   std::vector<std::unique_ptr<Runner>> runners;
   frontend::Imported variant{.graph = {}, .inputs = imported.inputs, .outputs = imported.outputs};
@@ -198,10 +216,8 @@ Study study_passes(const frontend::Imported& imported, const OpenOptions& option
     study.builds[i].difference = difference(runners[i]->out, expected);
   }
   time_builds(study.builds, runners, in_views, study_options.runs, tell);
-  for (Variant& v : study.variants) {
-    v.gain_ms = gain(v, study.builds);
-    v.is_significant = v.changes_plan() && study.runs >= kFewestSamples && !v.gain_ms.contains(0);
-  }
+  study.control_ms = difference_ms(study.builds.back(), study.builds[study.optimized().build]);
+  for (Variant& v : study.variants) judge(v, study);
   return study;
 }
 

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -40,7 +41,10 @@ nlohmann::ordered_json to_json(const Interval& interval) {
 }
 
 nlohmann::ordered_json to_json(const Study& study) {
-  nlohmann::ordered_json report{{"model", study.model}, {"threads", study.threads}, {"runs", study.runs}};
+  nlohmann::ordered_json report{{"model", study.model},
+                                {"threads", study.threads},
+                                {"runs", study.runs},
+                                {"control_ms", to_json(study.control_ms)}};
   for (const Variant& variant : study.variants) {
     const Build& build = study.builds[variant.build];
     report["variants"].push_back({{"pipeline", to_string(variant.selection)},
@@ -62,11 +66,14 @@ nlohmann::ordered_json to_json(const Study& study) {
   return report;
 }
 
+std::string interval_text(const Interval& interval) {
+  return fmt::format("{:+.3f} [{:+.3f}, {:+.3f}]", interval.median, interval.low, interval.high);
+}
+
 std::string gain_text(const Variant& variant) {
   if (variant.selection == Selection::none) return "";
   if (!variant.changes_plan()) return "same plan";
-  return fmt::format("{:+.3f} [{:+.3f}, {:+.3f}]{}", variant.gain_ms.median, variant.gain_ms.low, variant.gain_ms.high,
-                     variant.is_significant ? "" : "  inside the noise");
+  return interval_text(variant.gain_ms) + (variant.is_significant ? "" : "  inside the noise");
 }
 
 double mega(std::uint64_t bytes) { return static_cast<double>(bytes) / 1e6; }
@@ -83,30 +90,51 @@ void print_variant(const Study& study, const Variant& variant) {
 
 void print_selection(const Study& study, Selection selection, std::string_view title) {
   fmt::print("\n{}\n{:<32} {:>5} {:>5} {:>7} {:>8} {:>7} {:>6}  {:>8}  {:<28} {}\n", title, "pass", "nodes", "convs",
-             "GMAC", "moved MB", "weights", "arena", "differs", "ms [95 % interval]", "gain of the pass in ms");
+             "GMAC", "moved MB", "weights", "arena", "differs", "ms [95 % interval]",
+             "gain of the pass in ms [99 % interval]");
   if (selection != Selection::without) print_variant(study, study.unoptimized());
   for (const Variant& variant : study.variants) {
     if (variant.selection == selection) print_variant(study, variant);
   }
 }
 
-// The passes that leaving out costs time, the costliest first.
+std::string gain_cell(const Variant& variant) {
+  return interval_text(variant.gain_ms) + (variant.is_significant ? "" : " noise");
+}
+
+// Every pass that changes a plan, the one that the pipeline would miss most first.
 void print_ranking(const Study& study) {
-  std::vector<const Variant*> worth;
+  std::map<std::string, std::map<Selection, const Variant*>> by_pass;
   for (const Variant& variant : study.variants) {
-    if (variant.selection == Selection::without && variant.is_significant) worth.push_back(&variant);
+    if (variant.changes_plan()) by_pass[variant.pass][variant.selection] = &variant;
   }
-  std::ranges::sort(worth, std::ranges::greater{}, [](const Variant* v) { return v->gain_ms.median; });
-  fmt::print("\nworth most (what the whole pipeline loses without it)\n");
-  for (const Variant* variant : worth) fmt::print("  {:<32} {}\n", variant->pass, gain_text(*variant));
-  if (worth.empty()) fmt::print("  no pass alone: all differences are inside the noise\n");
+  std::vector<std::pair<double, std::string>> order;
+  for (const auto& [pass, selections] : by_pass) {
+    const auto without = selections.find(Selection::without);
+    order.emplace_back(without == selections.end() ? 0 : without->second->gain_ms.median, pass);
+  }
+  std::ranges::sort(order, std::ranges::greater{});
+  fmt::print("\nwhat each pass is worth: ms that it saves, with the 99 % interval; the most missed first\n");
+  fmt::print("{:<32} {:<34} {:<34} {}\n", "pass", "the pipeline without it loses", "in its turn it gains",
+             "alone it gains");
+  for (const auto& [gain, pass] : order) {
+    std::string line = fmt::format("{:<32}", pass);
+    for (const Selection selection : {Selection::without, Selection::up_to, Selection::alone}) {
+      const auto found = by_pass[pass].find(selection);
+      line += fmt::format(" {:<34}", found == by_pass[pass].end() ? "same plan" : gain_cell(*found->second));
+    }
+    fmt::print("{}\n", line.substr(0, line.find_last_not_of(' ') + 1));
+  }
+  fmt::print("the same plan compiled twice differs by {}: noise is an interval that holds 0, or less than this\n",
+             interval_text(study.control_ms));
 }
 
 void print_study(const Study& study) {
-  const Interval& before = study.builds[study.unoptimized().build].latency_ms;
-  const Interval& after = study.builds[study.optimized().build].latency_ms;
+  const Build& before = study.builds[study.unoptimized().build];
+  const Build& after = study.builds[study.optimized().build];
   fmt::print("{}  {} thread(s)  {} rounds over {} different plans  {:.3f} ms unoptimized, {:.3f} ms optimized\n",
-             study.model, study.threads, study.runs, study.builds.size(), before.median, after.median);
+             study.model, study.threads, study.runs, study.builds.size() - 1, before.latency_ms.median,
+             after.latency_ms.median);
   print_selection(study, Selection::up_to, "one pass after the other");
   print_selection(study, Selection::without, "all but one");
   print_selection(study, Selection::alone, "one alone");
@@ -147,7 +175,7 @@ void add_passes_command(CLI::App& app) {
   flags->model.add_to(*command, "--output");
   command->get_option("model")->required(false);
   command->add_flag("--list", flags->list, "print every pass, what it does and when it is exact");
-  command->add_option("--runs", flags->study.runs, "rounds, each of which times every variant once")
+  command->add_option("--runs", flags->study.runs, "rounds, each of which times every variant")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
   command->add_flag("--pin", flags->study.pin, "pin every thread to a CPU");

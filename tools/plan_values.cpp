@@ -6,10 +6,9 @@
 namespace deeper::tools {
 namespace {
 
-// The elements of a step's result as they lie in memory, row-major.
-ir::Array gather(const runtime::Session& session, const runtime::Operand& operand) {
+// The elements from `base` on, as strides say.
+ir::Array gather(const float* base, const runtime::Operand& operand) {
   ir::Array array{operand.shape, std::vector<double>(static_cast<std::size_t>(ir::element_count(operand.shape)))};
-  const float* base = session.address_of(operand);
   ir::Shape index(operand.shape.size(), 0);
   for (double& element : array.data) {
     std::int64_t offset = 0;
@@ -22,19 +21,21 @@ ir::Array gather(const runtime::Session& session, const runtime::Operand& operan
 
 }  // namespace
 
-void for_each_value(const runtime::Program& program, const std::vector<std::vector<float>>& inputs,
-                    const std::function<bool(const runtime::Step&)>& wanted,
-                    const std::function<void(const runtime::Step&, const ir::Array&)>& show) {
+std::vector<StepValue> step_values(const runtime::Program& program, const std::vector<std::vector<float>>& inputs) {
   const runtime::Plan& plan = program.plan();
   runtime::Session session(program, {});
   auto out = output_buffers(plan.outputs);
+  std::vector<StepValue> values;
   for (std::size_t k = 0; k < plan.steps.size(); ++k) {
     const runtime::Operand& result = plan.steps[k].result;
-    if (result.space != runtime::Space::arena || result.strides.size() != result.shape.size()) continue;
-    if (!wanted(plan.steps[k])) continue;
+    if (result.strides.size() != result.shape.size()) continue;
     DEEPER_CHECK(session.run_steps(views(inputs), views(out), k + 1) == runtime::Status::ok, "running the plan");
-    show(plan.steps[k], gather(session, result));
+    const float* base = result.space == runtime::Space::output
+                            ? out.at(result.port).data() + result.offset / sizeof(float)
+                            : session.address_of(result);
+    values.push_back({&plan.steps[k], gather(base, result)});
   }
+  return values;
 }
 
 std::vector<ir::Array> run_outputs(const runtime::Program& program, const std::vector<std::vector<float>>& inputs) {

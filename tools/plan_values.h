@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <vector>
 
 #include "ir/evaluate.h"
@@ -8,11 +7,13 @@
 
 namespace deeper::tools {
 
-// Runs the program up to every step in turn and shows what the step left in the arena, row-major in the shape of its
-// result, before a later step overwrites it. Results that are model outputs or have no strides are left out.
-void for_each_value(const runtime::Program& program, const std::vector<std::vector<float>>& inputs,
-                    const std::function<bool(const runtime::Step&)>& wanted,
-                    const std::function<void(const runtime::Step&, const ir::Array&)>& show);
+struct StepValue {
+  const runtime::Step* step = nullptr;
+  ir::Array array;  // row-major in the shape of the step's result
+};
+
+// What every step leaves in memory, before a later one overwrites it, in order. Results without strides are left out.
+std::vector<StepValue> step_values(const runtime::Program& program, const std::vector<std::vector<float>>& inputs);
 
 // The model outputs, in order.
 std::vector<ir::Array> run_outputs(const runtime::Program& program, const std::vector<std::vector<float>>& inputs);

@@ -69,11 +69,11 @@ Profile measure_profile(const runtime::Program& program, const ProfileOptions& o
     for (std::size_t k = 0; k < ns.size(); ++k) step_ms[k].push_back(static_cast<double>(ns[k]) / 1e6);
   }
   Profile profile{.steps = {}, .machine = measure_machine(plan.isa, plan.threads)};
-  profile.latency_ms = median_interval(whole_ms).median;
-  profile.overhead = median_interval(added_ms).median / profile.latency_ms;
+  profile.latency_ms = median(whole_ms);
+  profile.overhead = median(added_ms) / profile.latency_ms;
   double sum = 0;
   for (std::size_t k = 0; k < plan.steps.size(); ++k) {
-    profile.steps.push_back(describe(plan.steps[k], median_interval(step_ms[k]).median, profile.machine, touched));
+    profile.steps.push_back(describe(plan.steps[k], median(step_ms[k]), profile.machine, touched));
     sum += profile.steps.back().ms;
   }
   for (StepProfile& step : profile.steps) step.share = step.ms / sum;

@@ -12,12 +12,10 @@ struct Interval {
   bool contains(double value) const { return low <= value && value <= high; }
 };
 
-// Below this many samples no 95 % interval of the median exists.
-inline constexpr int kFewestSamples = 6;
-
-// The sample median with its 95 % confidence interval from order statistics (the binomial interval: no assumption on
-// how the samples are distributed). Below kFewestSamples it is from least to greatest. Takes one
-// sample or more.
-Interval median_interval(std::vector<double> samples);
+// The sample median with the confidence interval from order statistics that leaves out `tail` (0.025 for 95 %) at
+// either end (the binomial interval: no assumption on how the samples are distributed). Of too few samples for one
+// (below 6 for 95 %, 8 for 99 %) it is from least to greatest. Takes one sample or more.
+Interval median_interval(std::vector<double> samples, double tail);
+double median(std::vector<double> samples);
 
 }  // namespace deeper::tools

@@ -21,7 +21,7 @@ const fs::path kTestData = "/usr/share/libonnx-testdata/data";
 // quantization falls on the other side in double.
 std::vector<Engine> engines() {
   const auto oracle = [](const ir::Graph& graph, std::span<const ir::Array> inputs) {
-    return ir::evaluate(graph, inputs, {.precision = ir::Precision::f32, .threads = 0, .observe = {}});
+    return ir::evaluate(graph, inputs, {.precision = ir::Precision::f32, .threads = 0, .observe = {}, .replace = {}});
   };
   const auto compiled = [](bool with_passes, backend::Kernels kernels) {
     return [=](const ir::Graph& graph, std::span<const ir::Array> inputs) {

@@ -19,15 +19,16 @@ using ::testing::HasSubstr;
 TEST(Statistics, MedianIntervalComesFromTheBinomialDistribution) {
   std::vector<double> samples;
   for (int i = 20; i > 0; --i) samples.push_back(i);
-  const Interval interval = median_interval(samples);
+  const Interval interval = median_interval(samples, 0.025);
   EXPECT_EQ(interval.low, 6);  // P(5 heads or fewer in 20 throws) = 0.021, 6 or fewer: 0.058
   EXPECT_EQ(interval.median, 10.5);
   EXPECT_EQ(interval.high, 15);
-  EXPECT_EQ(median_interval({3, 1, 2}).low, 1);
-  EXPECT_EQ(median_interval({3, 1, 2}).high, 3);
-  EXPECT_EQ(median_interval({7}).median, 7);
+  EXPECT_EQ(median_interval(samples, 0.005).low, 4);  // 3 or fewer: 0.0013, 4 or fewer: 0.0059
+  EXPECT_EQ(median_interval({3, 1, 2}, 0.025).low, 1);
+  EXPECT_EQ(median_interval({3, 1, 2}, 0.025).high, 3);
+  EXPECT_EQ(median({7}), 7);
   samples.assign(5000, 2.0);
-  EXPECT_TRUE(median_interval(samples).contains(2.0));
+  EXPECT_TRUE(median_interval(samples, 0.025).contains(2.0));
 }
 
 class PassStudy : public ::testing::Test {
