@@ -1,5 +1,6 @@
 #include "backend/weights.h"
 
+#include <sys/mman.h>
 #include <xxhash.h>
 
 #include <algorithm>
@@ -10,15 +11,19 @@ namespace deeper::backend {
 namespace {
 
 constexpr std::uint64_t kAlignment = 64;
+constexpr std::uint64_t kHugePage = std::uint64_t{2} << 20U;
 
 struct AlignedDelete {
-  void operator()(std::byte* bytes) const { ::operator delete[](bytes, std::align_val_t{kAlignment}); }
+  void operator()(std::byte* bytes) const { ::operator delete[](bytes, std::align_val_t{kHugePage}); }
 };
 
+// On huge pages where the system offers them.
 class OwnedWeights final : public runtime::Weights {
  public:
   explicit OwnedWeights(std::uint64_t size)
-      : memory_(static_cast<std::byte*>(::operator new[](size, std::align_val_t{kAlignment}))), size_(size) {}
+      : memory_(static_cast<std::byte*>(::operator new[](size, std::align_val_t{kHugePage}))), size_(size) {
+    madvise(memory_.get(), size, MADV_HUGEPAGE);
+  }
   std::span<const std::byte> bytes() const override { return {memory_.get(), size_}; }
   std::byte* data() { return memory_.get(); }
 
