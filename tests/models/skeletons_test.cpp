@@ -10,7 +10,7 @@
 #include "ir/verify.h"
 #include "tests/models/model_folder.h"
 #include "tests/models/npy.h"
-#include "tests/support/compiled.h"
+#include "tests/support/accuracy.h"
 
 namespace deeper::models {
 namespace {
@@ -46,7 +46,9 @@ TEST_P(Skeletons, AgreeWithTheirReferenceOnTheOracleAndCompiled) {
   ir::verify(graph, ir::Form::imported);
   const nlohmann::json outputs = reference_of(name).at("outputs");
   for (std::size_t k = 0; k < outputs.size(); ++k) EXPECT_EQ(graph.outputs()[k].name, outputs[k][0]);
-  expect_references(name, "oracle", ir::evaluate(graph, inputs));
+  const std::vector<ir::Array> oracle = ir::evaluate(graph, inputs);
+  expect_references(name, "oracle", oracle);
+  test::expect_accurate(graph, inputs, oracle, {});
   expect_references(name, "all passes",
                     test::run_compiled(graph, inputs, {.with_passes = true, .kernels = backend::Kernels::all}));
   expect_references(name, "oneDNN, no passes",

@@ -7,7 +7,7 @@
 #include "ir/verify.h"
 #include "tests/models/model_folder.h"
 #include "tests/models/npy.h"
-#include "tests/support/compiled.h"
+#include "tests/support/accuracy.h"
 
 namespace deeper::models {
 namespace {
@@ -39,6 +39,7 @@ TEST_P(TrainedModels, AgreeWithTheirReference) {
   ir::verify(graph, ir::Form::imported);
   const std::vector<ir::Array> outputs = ir::evaluate(graph, std::vector{input});
   ASSERT_EQ(outputs.size(), 1U);
+  test::expect_accurate(graph, std::vector{input}, outputs, {});
   const ir::Array expected = read_expected(data / param.expected);
   const double error = relative_error(outputs[0], expected);
   fmt::print("{} data set {}: {:.2e}\n", param.model, param.data_set, error);

@@ -17,12 +17,13 @@ struct CompiledOptions {
   bool with_passes = true;
   int threads = 2;
   backend::Kernels kernels = backend::Kernels::all;
+  bool direct_only = false;  // nothing that transforms weights
 };
 
 inline std::vector<ir::Array> run_compiled(ir::Graph graph, std::span<const ir::Array> inputs,
                                            const CompiledOptions& options) {
   if (options.with_passes) passes::run_passes(graph, passes::default_pipeline());
-  const backend::CompileOptions compile_options{.kernels = options.kernels};
+  const backend::CompileOptions compile_options{.kernels = options.kernels, .low_memory = options.direct_only};
   const runtime::Program program(backend::compile(graph, backend::detect_target(options.threads, ""), compile_options),
                                  backend::kernel_table());
   runtime::Session session(program, runtime::SessionOptions{});
