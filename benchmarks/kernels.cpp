@@ -49,7 +49,13 @@ runtime::Step make_step(const ConvShape& shape, const ConvCandidate& candidate) 
   step.tuning = candidate.tuning;
   runtime::Operand weights{.space = runtime::Space::weights};
   weights.shape = {shape.out_channels, shape.group_inputs(), shape.kernel[0], shape.kernel[1]};
-  step.operands = {image(shape.in_channels, shape.input, shape.source, 1), weights, weights, {}};
+  weights.bytes = static_cast<std::uint64_t>(candidate.weights_bytes);
+  const runtime::Operand bias{.space = runtime::Space::weights,
+                              .bytes = sizeof(float) * static_cast<std::uint64_t>(shape.out_channels)};
+  step.operands = {image(shape.in_channels, shape.input, shape.source, 1), weights, bias, {}};
+  if (candidate.scratch_bytes > 0) {
+    step.scratch = {.space = runtime::Space::arena, .bytes = static_cast<std::uint64_t>(candidate.scratch_bytes)};
+  }
   step.result = image(shape.out_channels, shape.output, shape.result, 2);
   return step;
 }

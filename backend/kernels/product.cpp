@@ -30,17 +30,31 @@ void FetchAhead::give(ProductBlock& block) {
   lines_ -= block.lines;
 }
 
+std::vector<std::int64_t> depth_parts(std::int64_t depth) {
+  constexpr std::int64_t kLongest = 96;
+  constexpr std::int64_t kShortest = 32;
+  std::int64_t length = depth;
+  for (std::int64_t count = 1; depth / count >= kShortest && length > kLongest; ++count) {
+    if (depth % (count * kSteps) == 0) length = depth / count;
+  }
+  std::vector<std::int64_t> offsets;
+  for (std::int64_t offset = 0; offset < depth; offset += length) offsets.push_back(offset);
+  return offsets;
+}
+
 void multiply(const ProductKernels& kernels, std::int64_t rows, const float* a, const float* b, std::int64_t ldb,
-              float* c, std::int64_t ldc, std::int64_t columns, std::int64_t depth) {
+              float* c, std::int64_t ldc, std::int64_t columns, std::int64_t depth,
+              std::span<const std::int64_t> parts) {
   const std::int64_t vectors = rows / kernels.lanes;
   const std::int64_t most = kernels.most_columns[vectors - 1];
   const std::int64_t count = (columns + most - 1) / most;
-  const std::int64_t no_offset = 0;
   FetchAhead ahead(a + rows * depth, rows, depth, count);
   ProductBlock block;
   block.a = a;
-  block.taps = &no_offset;
-  block.depth = depth;
+  block.taps = parts.data();
+  block.tap_count = static_cast<std::int64_t>(parts.size());
+  block.depth = depth / block.tap_count;
+  block.sums_taps_apart = parts.size() > 1;
   const std::int64_t each = columns / count;
   const std::int64_t larger = columns % count;
   for (std::int64_t i = 0; i < count; ++i) {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "backend/kernels/epilogue.h"
@@ -22,6 +23,8 @@ struct ProductBlock {
   std::int64_t tap_count = 1;
   std::int64_t depth = 0;
   std::array<float*, kMostColumns> results;
+  // Sums the terms of each tap by themselves, then those sums: what is rounded stays small. Keeps them in `results`.
+  bool sums_taps_apart = false;
   // Cache lines to fetch from `next` on with every fourth step of depth.
   const float* next = nullptr;
   std::int64_t lines = 0;
@@ -60,9 +63,14 @@ class FetchAhead {
   std::int64_t at_once_;
 };
 
-// C[rows, columns] = A[rows, depth] B[depth, columns]; b[column * ldb + k], c[column * ldc + row].
+// The offsets of the parts of a depth that are best summed apart, about 64 steps each; of equal length.
+std::vector<std::int64_t> depth_parts(std::int64_t depth);
+
+// C[rows, columns] = A[rows, depth] B[depth, columns]; b[column * ldb + k], c[column * ldc + row]. `parts` are offsets
+// of equal parts of the depth, each summed by itself.
 void multiply(const ProductKernels& kernels, std::int64_t rows, const float* a, const float* b, std::int64_t ldb,
-              float* c, std::int64_t ldc, std::int64_t columns, std::int64_t depth);
+              float* c, std::int64_t ldc, std::int64_t columns, std::int64_t depth,
+              std::span<const std::int64_t> parts);
 
 // Share of the FMA peak that a product reaches.
 double product_efficiency(std::int64_t rows, std::int64_t columns, Isa isa);

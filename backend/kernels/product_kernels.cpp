@@ -67,6 +67,31 @@ HWY_INLINE void store(const ProductBlock& block, V (&sums)[kColumns][kVectors]) 
   }
 }
 
+// Adds the sums to those in the results.
+template <int kVectors, int kColumns>
+HWY_INLINE void add_results(const ProductBlock& block, V (&sums)[kColumns][kVectors]) {
+  const D d;
+#pragma GCC unroll 16
+  for (int j = 0; j < kColumns; ++j) {
+#pragma GCC unroll 4
+    for (int i = 0; i < kVectors; ++i) sums[j][i] = hn::Add(sums[j][i], hn::LoadU(d, block.results[j] + i * kLanes));
+  }
+}
+
+template <int kVectors, int kColumns>
+HWY_INLINE void set_aside(const ProductBlock& block, V (&sums)[kColumns][kVectors], bool is_first) {
+  const D d;
+  if (!is_first) add_results(block, sums);
+#pragma GCC unroll 16
+  for (int j = 0; j < kColumns; ++j) {
+#pragma GCC unroll 4
+    for (int i = 0; i < kVectors; ++i) {
+      hn::StoreU(sums[j][i], d, block.results[j] + i * kLanes);
+      sums[j][i] = hn::Zero(d);
+    }
+  }
+}
+
 template <int kVectors, int kColumns>
 void multiply_block(const ProductBlock& block) {
   V sums[kColumns][kVectors];
@@ -93,7 +118,9 @@ void multiply_block(const ProductBlock& block) {
       a += kUnroll * kVectors * kLanes;
     }
     for (; k < depth; ++k, a += kVectors * kLanes) step<kVectors, kColumns>(a, columns, k, sums);
+    if (block.sums_taps_apart && tap + 1 < block.tap_count) set_aside(block, sums, tap == 0);
   }
+  if (block.sums_taps_apart) add_results(block, sums);
   store<kVectors, kColumns>(block, sums);
 }
 

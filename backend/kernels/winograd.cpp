@@ -39,7 +39,8 @@ struct TileKind {
   TileGroup tiles;
   AxisTransform y;
   AxisTransform x;
-  std::int64_t weights = 0;  // offset in the packed weights
+  std::int64_t weights = 0;         // offset in the packed weights
+  std::vector<std::int64_t> parts;  // of a product's depth that are summed apart
 };
 
 struct TileBlock {
@@ -138,6 +139,15 @@ Split make_split(const ConvShape& shape, const Tuning& tuning, std::int64_t grou
   return best;
 }
 
+// Large tiles multiply the rounding of their products; summing these in parts keeps it down.
+std::vector<std::int64_t> parts_of(const ConvShape& shape, const TileGroup& tiles) {
+  constexpr double kMuch = 3.0;
+  const bool is_flat = tiles.row_y == 0 || tiles.row_x == 0;
+  const double error =
+      is_flat ? std::max(tiles.y().error_1d, tiles.x().error_1d) : std::max(tiles.y().error_2d, tiles.x().error_2d);
+  return error > kMuch ? depth_parts(shape.in_channels) : std::vector<std::int64_t>{0};
+}
+
 std::shared_ptr<State> make_state(const ConvShape& shape, const Tuning& tuning, int threads) {
   auto state = std::make_shared<State>();
   state->shape = shape;
@@ -151,7 +161,11 @@ std::shared_ptr<State> make_state(const ConvShape& shape, const Tuning& tuning, 
   const auto transforms = axis_transforms(tuning.isa);
   std::int64_t weights = 0;
   for (const TileGroup& g : tile_groups(tuning.tiling)) {
-    state->kinds.push_back({.tiles = g, .y = transforms[g.row_y], .x = transforms[g.row_x], .weights = weights});
+    state->kinds.push_back({.tiles = g,
+                            .y = transforms[g.row_y],
+                            .x = transforms[g.row_x],
+                            .weights = weights,
+                            .parts = parts_of(shape, g)});
     weights += g.frequencies() * shape.in_channels * padded_channels(state->slices);
   }
   return state;
@@ -271,7 +285,7 @@ struct Work {
       for (std::int64_t i = group.slices.first; i < group.slices.last; ++i) {
         const Slice& slice = state.slices[i];
         backend::multiply(*state.kernels, slice.rows, panel, input, inputs, output, state.layout.width,
-                          block.tiles.size(), inputs);
+                          block.tiles.size(), inputs, kind.parts);
         panel += inputs * slice.rows;
         output += slice.rows;
       }
