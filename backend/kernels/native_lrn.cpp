@@ -1,5 +1,5 @@
-// Local response normalisation across channels. Where channels are contiguous lanes are channels; the few at either end
-// whose window leaves the image go through a buffer with zeros around.
+// Local response normalisation across channels. Where channels are contiguous lanes are channels; those whose window
+// leaves the image are masked.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backend/kernels/native_lrn.cpp"
 #include <hwy/foreach_target.h>
@@ -54,43 +54,62 @@ struct PowerAny {  // x^-beta
   }
 };
 
-// The lanes from x on; all x[-before] to x[lanes - 1 + behind] exist.
-template <typename Power>
-HWY_INLINE Vector normalised(const LrnState& state, const Power& power, const float* x) {
+// x times the power of its window's sum, lanes from x on; load(k) gives x[k] to x[k + lanes - 1], zeros outside the
+// image.
+template <typename Power, typename Load>
+HWY_INLINE Vector normalised(const LrnState& state, const Power& power, const Load& load) {
   const Tag d;
   Vector squares = hn::Zero(d);
   for (std::int64_t k = -state.before; k <= state.behind; ++k) {
-    const Vector neighbour = hn::LoadU(d, x + k);
+    const Vector neighbour = load(k);
     squares = hn::MulAdd(neighbour, neighbour, squares);
   }
   const Vector base = hn::MulAdd(squares, hn::Set(d, state.factor), hn::Set(d, state.bias));
-  return hn::Mul(hn::LoadU(d, x), power(base));
+  return hn::Mul(load(0), power(base));
 }
 
-// Channels [c, c + some) near an end.
+// What of channels [c, c + lanes) at x is in the image; loads past it find the memory of the pixels around.
+HWY_INLINE Vector load_inside(const float* x, std::int64_t c, std::int64_t channels) {
+  const Tag d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const auto first = [&](std::int64_t n) {
+    return hn::FirstN(d, static_cast<std::size_t>(std::clamp<std::int64_t>(n, 0, lanes)));
+  };
+  return hn::IfThenElseZero(first(channels - c), hn::IfThenZeroElse(first(-c), hn::LoadU(d, x + c)));
+}
+
+// Channels from c on near an end of a pixel that has others on both sides.
 template <typename Power>
-void normalise_edge(const LrnState& state, const Power& power, const float* x, float* y, std::int64_t c,
-                    std::int64_t some) {
+HWY_INLINE Vector normalised_edge(const LrnState& state, const Power& power, const float* x, std::int64_t c) {
+  return normalised(state, power, [&](std::int64_t k) { return load_inside(x, c + k, state.channels); });
+}
+
+// The same for a pixel that may be the first or last in memory: from a copy with zeros around.
+template <typename Power>
+HWY_INLINE Vector normalised_copy(const LrnState& state, const Power& power, const float* x, std::int64_t c) {
   alignas(64) std::array<float, kMaxVectorWindow + 2 * kMaxLanes> buffer{};
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(Tag()));
   const std::int64_t first = std::max<std::int64_t>(0, c - state.before);
-  const std::int64_t end = std::min(state.channels, c + some + state.behind);
+  const std::int64_t end = std::min(state.channels, c + lanes + state.behind);
   float* const at = buffer.data() + state.before;  // channel c
   std::memcpy(at + (first - c), x + first, static_cast<std::size_t>(end - first) * sizeof(float));
-  store_some(normalised(state, power, at), y + c, some);
+  return normalised(state, power, [&](std::int64_t k) { return hn::LoadU(Tag(), at + k); });
 }
 
 template <typename Power>
-void normalise_pixel(const LrnState& state, const Power& power, const float* x, float* y) {
+void normalise_pixel(const LrnState& state, const Power& power, const float* x, float* y, bool amid_others) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(Tag()));
-  std::int64_t c = 0;
-  while (c < state.channels) {
-    const std::int64_t some = std::min(lanes, state.channels - c);
+  for (std::int64_t c = 0; c < state.channels; c += lanes) {
     if (c >= state.before && c + lanes + state.behind <= state.channels) {
-      hn::StoreU(normalised(state, power, x + c), Tag(), y + c);
-    } else {
-      normalise_edge(state, power, x, y, c, some);
+      hn::StoreU(normalised(state, power, [&](std::int64_t k) { return hn::LoadU(Tag(), x + c + k); }), Tag(), y + c);
+      continue;
     }
-    c += some;
+    const Vector result = amid_others ? normalised_edge(state, power, x, c) : normalised_copy(state, power, x, c);
+    if (c + lanes <= state.channels) {
+      hn::StoreU(result, Tag(), y + c);
+    } else {
+      store_some(result, y + c, state.channels - c);
+    }
   }
 }
 
@@ -110,11 +129,15 @@ void normalise_strided(const LrnState& state, const float* x, float* y) {
 template <typename Power>
 void lrn_contiguous(const LrnState& state, const Power& power, runtime::Addresses addresses, runtime::Team team) {
   const std::int64_t x_step = state.outer.inner_stride(0);
+  // Pixels at either end of a row whose window and vector may reach past its memory.
+  const std::int64_t margin = x_step > 0 ? (kMaxVectorWindow + kMaxLanes) / x_step + 1 : state.outer.total;
   const std::int64_t y_step = state.outer.inner_stride(1);
   walk(state.outer, share(state.outer.total, 8, team), [&](const std::array<std::int64_t, 2>& offsets, std::int64_t n) {
     const float* x = input(addresses, 0) + offsets[0];
     float* y = output(addresses, 1) + offsets[1];
-    for (std::int64_t i = 0; i < n; ++i) normalise_pixel(state, power, x + i * x_step, y + i * y_step);
+    for (std::int64_t i = 0; i < n; ++i) {
+      normalise_pixel(state, power, x + i * x_step, y + i * y_step, i >= margin && i < n - margin);
+    }
   });
 }
 
