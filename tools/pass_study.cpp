@@ -103,11 +103,11 @@ struct Runner {
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   }
 
-  // The median of a few runs in a new arena, after one that warms what other builds have driven out of the caches.
+  // A run in a new arena, after one that warms what other builds have driven out of the caches.
   double time(std::span<const std::span<const float>> in) {
     session = runtime::Session(program, {.pin_threads = pin});
     run(in);
-    return median({run(in), run(in), run(in)});
+    return run(in);
   }
 
   runtime::Program program;
@@ -186,6 +186,31 @@ const Variant& Study::optimized() const {
     if (variant.selection == Selection::up_to) last = &variant;
   }
   return *last;
+}
+
+std::vector<PassWorth> ranking(const Study& study) {
+  std::vector<PassWorth> worths;
+  for (const Variant& variant : study.variants) {
+    if (variant.selection == Selection::up_to) worths.push_back({.pass = variant.pass, .up_to = &variant});
+  }
+  const auto place = [&](const Variant& variant, const Variant* PassWorth::*member) {
+    for (PassWorth& worth : worths) {
+      if (worth.pass == variant.pass && worth.*member == nullptr) {
+        worth.*member = &variant;
+        return;
+      }
+    }
+  };
+  for (const Variant& variant : study.variants) {
+    if (variant.selection == Selection::without) place(variant, &PassWorth::without);
+    if (variant.selection == Selection::alone) place(variant, &PassWorth::alone);
+  }
+  std::erase_if(worths, [](const PassWorth& w) {
+    return !w.without->changes_plan() && !w.up_to->changes_plan() && !w.alone->changes_plan();
+  });
+  std::ranges::stable_sort(worths, std::ranges::greater{},
+                           [](const PassWorth& w) { return w.without->gain_ms.median; });
+  return worths;
 }
 
 Study study_passes(const frontend::Imported& imported, const OpenOptions& options, const StudyOptions& study_options,

@@ -58,16 +58,25 @@ struct Study {
   const Variant& optimized() const;
 };
 
+// The three variants of one pass.
+struct PassWorth {
+  std::string pass;
+  const Variant* without = nullptr;
+  const Variant* up_to = nullptr;
+  const Variant* alone = nullptr;
+};
+// The passes that change any plan, those first that the whole pipeline loses most without.
+std::vector<PassWorth> ranking(const Study& study);
+
 struct StudyOptions {
-  int runs = 20;  // rounds; every round times every build
+  int runs = 40;  // rounds; every round times every build
   bool pin = false;
 };
 
 // Runs the pipeline of `options` in all its variants on a copy of the imported graph, compiles what differs, compares
 // outputs with the oracle of the imported graph on seeded inputs, and times the builds in one process: rounds in which
-// every build gets a new session (so that where its arena lies becomes noise that intervals show), one run to warm up
-// and three timed ones, of which the median counts; in an order drawn anew for every round. `progress` is told what
-// goes on. Throws ModelError.
+// every build gets a new session (so that where its arena lies becomes noise that intervals show) and runs twice, the
+// second time timed, in an order drawn anew for every round. `progress` is told what goes on. Throws ModelError.
 Study study_passes(const frontend::Imported& imported, const OpenOptions& options, const StudyOptions& study,
                    const std::function<void(std::string_view)>& progress);
 

@@ -2,8 +2,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -98,32 +96,17 @@ void print_selection(const Study& study, Selection selection, std::string_view t
   }
 }
 
-std::string gain_cell(const Variant& variant) {
-  return interval_text(variant.gain_ms) + (variant.is_significant ? "" : " noise");
-}
-
 // Every pass that changes a plan, the one that the pipeline would miss most first.
 void print_ranking(const Study& study) {
-  std::map<std::string, std::map<Selection, const Variant*>> by_pass;
-  for (const Variant& variant : study.variants) {
-    if (variant.changes_plan()) by_pass[variant.pass][variant.selection] = &variant;
-  }
-  std::vector<std::pair<double, std::string>> order;
-  for (const auto& [pass, selections] : by_pass) {
-    const auto without = selections.find(Selection::without);
-    order.emplace_back(without == selections.end() ? 0 : without->second->gain_ms.median, pass);
-  }
-  std::ranges::sort(order, std::ranges::greater{});
+  const auto cell = [](const Variant* variant) {
+    if (!variant->changes_plan()) return std::string("same plan");
+    return interval_text(variant->gain_ms) + (variant->is_significant ? "" : " noise");
+  };
   fmt::print("\nwhat each pass is worth: ms that it saves, with the 99 % interval; the most missed first\n");
   fmt::print("{:<32} {:<34} {:<34} {}\n", "pass", "the pipeline without it loses", "in its turn it gains",
              "alone it gains");
-  for (const auto& [gain, pass] : order) {
-    std::string line = fmt::format("{:<32}", pass);
-    for (const Selection selection : {Selection::without, Selection::up_to, Selection::alone}) {
-      const auto found = by_pass[pass].find(selection);
-      line += fmt::format(" {:<34}", found == by_pass[pass].end() ? "same plan" : gain_cell(*found->second));
-    }
-    fmt::print("{}\n", line.substr(0, line.find_last_not_of(' ') + 1));
+  for (const PassWorth& worth : ranking(study)) {
+    fmt::print("{:<32} {:<34} {:<34} {}\n", worth.pass, cell(worth.without), cell(worth.up_to), cell(worth.alone));
   }
   fmt::print("the same plan compiled twice differs by {}: noise is an interval that holds 0, or less than this\n",
              interval_text(study.control_ms));

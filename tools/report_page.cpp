@@ -9,7 +9,9 @@ table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{font-size:12.5px;padding:2px 6px;text-align:right;border-bottom:1px solid #e4e4e4;white-space:nowrap}
 th{cursor:pointer;background:#f4f4f4;user-select:none}th:after{content:" \2195";color:#bbb}
 th.up:after{content:" \2191";color:#222}th.down:after{content:" \2193";color:#222}
-td.name,th.name{text-align:left}tr.same td{color:#999}tr.noise td.gain{color:#888}
+td.name,th.name{text-align:left}td.same{color:#999}td.noise{color:#888}
+td.better{color:#17703a;font-weight:600}td.worse{color:#b3261e;font-weight:600}#worth td{padding:3px 14px}#worth th{padding:3px 14px}
+tr.same td{color:#999}tr.noise td.gain{color:#888}
 tr.better td.gain{color:#17703a;font-weight:600}tr.worse td.gain{color:#b3261e;font-weight:600}
 .scroll{overflow-x:auto}p:has(button){max-width:none}button{font:inherit;padding:2px 10px;margin:2px;border:1px solid #bbb;border-radius:4px;background:#fff;cursor:pointer}
 button.chosen{background:#1d4f91;color:#fff;border-color:#1d4f91}
@@ -20,7 +22,8 @@ button.chosen{background:#1d4f91;color:#fff;border-color:#1d4f91}
 .added polygon,.added path{fill:#c4ecd0;stroke:#17703a;stroke-width:3}
 .changed polygon,.changed path{fill:#fbe3a6;stroke:#a06a00;stroke-width:3}
 .key span{display:inline-block;padding:0 8px;margin-right:8px;border:1px solid}
-svg.waterfall text{font:12px system-ui,sans-serif}
+svg.waterfall text{font:12px system-ui,sans-serif}.tick{stroke:#ddd}
+.remark{paint-order:stroke;stroke:#fff;stroke-width:4px}
 )css";
 
 const std::string_view kReportScript = R"js(
@@ -77,34 +80,60 @@ function nodes(pane, names) {
   }
   return found;
 }
-// The first change in the middle of both panes, large enough to read.
+// Where the changes of a pane are, in the drawing's own units: those that are near each other count as one place.
+function places(pane) {
+  const view = pane.view.getBoundingClientRect(), found = [];
+  for (const group of pane.view.querySelectorAll('.removed,.added,.changed')) {
+    const box = group.getBoundingClientRect();
+    const inDrawing = (at, from, offset) => (at - from - offset) / pane.scale;
+    found.push({left: inDrawing(box.left, view.left, pane.x), right: inDrawing(box.right, view.left, pane.x),
+                top: inDrawing(box.top, view.top, pane.y)});
+  }
+  found.sort((a, b) => a.top - b.top);
+  const merged = [];
+  for (const spot of found) {
+    const last = merged[merged.length - 1];
+    if (last && spot.top - last.top < 500) {
+      last.left = Math.min(last.left, spot.left);
+      last.right = Math.max(last.right, spot.right);
+    } else {
+      merged.push({...spot});
+    }
+  }
+  return merged;
+}
+// The next place of change near the top of both panes, large enough to read.
+let change = 0;
 function goTo() {
   for (const pane of panes) {
-    const marked = pane.view.querySelector('.removed,.added,.changed');
-    if (!marked) continue;
-    const at = marked.getBoundingClientRect(), view = pane.view.getBoundingClientRect();
-    const factor = 1 / pane.scale;
-    pane.x = view.width / 2 - (at.left + at.width / 2 - view.left - pane.x) * factor;
-    pane.y = view.height / 3 - (at.top + at.height / 2 - view.top - pane.y) * factor;
-    pane.scale = 1;
+    const spots = places(pane);
+    if (!spots.length) continue;
+    const spot = spots[change % spots.length];
+    pane.scale = Math.min(1, Math.max(0.6, 0.95 * pane.view.clientWidth / (spot.right - spot.left)));
+    pane.x = pane.view.clientWidth / 2 - (spot.left + spot.right) / 2 * pane.scale;
+    pane.y = 90 - spot.top * pane.scale;
     place(pane);
   }
+  ++change;
 }
 function show(step) {
-  const change = changes[step];
-  if (!change) return;
+  const chosen = changes[step];
+  if (!chosen) return;
   for (const button of document.querySelectorAll('#steps button')) {
     button.classList.toggle('chosen', Number(button.dataset.step) === step);
   }
-  const graphs = [change.before, change.after];
+  const graphs = [chosen.before, chosen.after];
   panes.forEach((pane, i) => {
     pane.view.replaceChildren(document.getElementById('graph' + graphs[i]).content.cloneNode(true));
   });
-  for (const name of ['removed', 'changed']) nodes(panes[0], change[name]).forEach(g => g.classList.add(name));
-  for (const name of ['added', 'changed']) nodes(panes[1], change[name]).forEach(g => g.classList.add(name));
-  document.getElementById('summary').textContent = change.pass + ': ' + change.removed.length + ' nodes removed, ' +
-    change.added.length + ' added, ' + change.changed.length + ' changed';
+  for (const name of ['removed', 'changed']) nodes(panes[0], chosen[name]).forEach(g => g.classList.add(name));
+  for (const name of ['added', 'changed']) nodes(panes[1], chosen[name]).forEach(g => g.classList.add(name));
+  const nodesText = count => count + (count === 1 ? ' node' : ' nodes');
+  document.getElementById('summary').textContent = chosen.pass + ': ' + nodesText(chosen.removed.length) +
+    ' removed, ' + chosen.added.length + ' added, ' + chosen.changed.length + ' changed';
   fit();
+  change = 0;
+  goTo();
 }
 for (const button of document.querySelectorAll('#steps button')) {
   button.addEventListener('click', () => show(Number(button.dataset.step)));

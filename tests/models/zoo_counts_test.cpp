@@ -11,6 +11,28 @@
 namespace deeper {
 namespace {
 
+// How many there were and how many are left.
+struct Change {
+  std::int64_t before = 0;
+  std::int64_t after = 0;
+  bool operator==(const Change&) const = default;
+};
+
+struct Done {
+  Change nodes;
+  Change batch_norms;
+  Change activations;  // as nodes of their own
+  Change concats;      // that move something
+  Change megabytes;    // activations that nodes read and write in fp32, those that only view another left out
+  bool operator==(const Done&) const = default;
+};
+
+void PrintTo(const Done& done, std::ostream* stream) {
+  for (const Change& change : {done.nodes, done.batch_norms, done.activations, done.concats, done.megabytes}) {
+    *stream << "{" << change.before << ", " << change.after << "} ";
+  }
+}
+
 struct Counts {
   int convs = 0;
   int siblings = 0;  // convs that became slices of a wide one
@@ -77,8 +99,46 @@ Counts count(const ir::Graph& graph) {
   return counts;
 }
 
+bool is_view(const ir::Graph& graph, const ir::Node& node) {
+  if (std::holds_alternative<ir::Reshape>(node.op)) return true;
+  Counts counts;
+  count_pieces(graph, node, counts);
+  return counts.siblings + counts.concats > 0 && counts.moved == 0;
+}
+
+std::int64_t bytes_moved(const ir::Graph& graph) {
+  std::int64_t elements = 0;
+  for (const ir::NodeId id : graph.order()) {
+    const ir::Node& node = graph.node(id);
+    if (is_view(graph, node)) continue;
+    elements += ir::element_count(graph.shape(node.output));
+    for (const ir::ValueId input : node.inputs) {
+      if (input.valid() && !graph.constant(input)) elements += ir::element_count(graph.shape(input));
+    }
+  }
+  return 4 * elements;
+}
+
+Done done(const ir::Graph& before, const ir::Graph& after) {
+  Done done;
+  const auto fill = [&](std::int64_t Change::*when, const ir::Graph& graph) {
+    for (const ir::NodeId id : graph.order()) {
+      const ir::Node& node = graph.node(id);
+      ++(done.nodes.*when);
+      if (std::holds_alternative<ir::BatchNorm>(node.op)) ++(done.batch_norms.*when);
+      if (std::holds_alternative<ir::Unary>(node.op)) ++(done.activations.*when);
+      if (std::holds_alternative<ir::Concat>(node.op) && !is_view(graph, node)) ++(done.concats.*when);
+    }
+    done.megabytes.*when = (bytes_moved(graph) + 500000) / 1000000;
+  };
+  fill(&Change::before, before);
+  fill(&Change::after, after);
+  return done;
+}
+
 struct Member {
   std::string name;
+  Done done;
   Counts counts;
 };
 
@@ -91,24 +151,58 @@ TEST_P(ZooCounts, AreAsStated) {
   frontend::write_zoo_model(GetParam().name, path, {.seed = 1, .size = 0});
   ir::Graph graph = frontend::import_onnx(path, {});
   std::filesystem::remove(path);
+  const ir::Graph imported = graph;
   passes::run_passes(graph, passes::default_pipeline());
   ir::verify(graph, ir::Form::optimized);
   EXPECT_EQ(count(graph), GetParam().counts);
+  EXPECT_EQ(done(imported, graph), GetParam().done);
 }
 
 const std::vector<Member> kMembers{
-    {"alexnet", {.convs = 5}},
-    {"googlenet", {.convs = 41, .siblings = 27, .wide = 9, .concats = 9}},
-    {"googlenet_bn", {.convs = 39, .siblings = 27, .wide = 9, .concats = 9}},
-    {"inception_v1_naive", {.convs = 17, .concats = 5}},
-    {"bn_inception", {.convs = 51, .siblings = 28, .wide = 10, .concats = 10, .after_pools = 14}},
-    {"inception_v2", {.convs = 83, .siblings = 34, .wide = 12, .concats = 12, .after_pools = 10}},
-    {"inception_v2_slim", {.convs = 52, .siblings = 28, .wide = 10, .concats = 10, .after_pools = 7}},
-    {"inception_v3", {.convs = 77, .siblings = 29, .wide = 10, .concats = 11, .after_pools = 9}},
-    {"inception_v4", {.convs = 119, .siblings = 46, .wide = 16, .concats = 19, .after_pools = 14}},
+    {"alexnet",
+     {.nodes = {24, 15}, .batch_norms = {0, 0}, .activations = {7, 0}, .concats = {0, 0}, .megabytes = {16, 11}},
+     {.convs = 5}},
+    {"googlenet",
+     {.nodes = {161, 106}, .batch_norms = {0, 0}, .activations = {61, 0}, .concats = {9, 0}, .megabytes = {92, 49}},
+     {.convs = 41, .siblings = 27, .wide = 9, .concats = 9}},
+    {"googlenet_bn",
+     {.nodes = {198, 92}, .batch_norms = {57, 0}, .activations = {57, 0}, .concats = {9, 0}, .megabytes = {110, 41}},
+     {.convs = 39, .siblings = 27, .wide = 9, .concats = 9}},
+    {"inception_v1_naive",
+     {.nodes = {55, 37}, .batch_norms = {0, 0}, .activations = {17, 0}, .concats = {5, 0}, .megabytes = {79, 48}},
+     {.convs = 17, .concats = 5}},
+    {"bn_inception",
+     {.nodes = {234, 119}, .batch_norms = {69, 0}, .activations = {69, 7}, .concats = {10, 0}, .megabytes = {124, 44}},
+     {.convs = 51, .siblings = 28, .wide = 10, .concats = 10, .after_pools = 14}},
+    {"inception_v2",
+     {.nodes = {349, 156},
+      .batch_norms = {105, 0},
+      .activations = {105, 10},
+      .concats = {16, 0},
+      .megabytes = {300, 99}},
+     {.convs = 83, .siblings = 34, .wide = 12, .concats = 12, .after_pools = 10}},
+    {"inception_v2_slim",
+     {.nodes = {235, 113}, .batch_norms = {69, 0}, .activations = {69, 7}, .concats = {10, 0}, .megabytes = {126, 45}},
+     {.convs = 52, .siblings = 28, .wide = 10, .concats = 10, .after_pools = 7}},
+    {"inception_v3",
+     {.nodes = {325, 147}, .batch_norms = {96, 0}, .activations = {96, 9}, .concats = {15, 0}, .megabytes = {290, 99}},
+     {.convs = 77, .siblings = 29, .wide = 10, .concats = 11, .after_pools = 9}},
+    {"inception_v4",
+     {.nodes = {495, 220},
+      .batch_norms = {149, 0},
+      .activations = {149, 14},
+      .concats = {25, 0},
+      .megabytes = {531, 172}},
+     {.convs = 119, .siblings = 46, .wide = 16, .concats = 19, .after_pools = 14}},
     {"inception_resnet_v1",
+     {.nodes = {451, 188}, .batch_norms = {112, 0}, .activations = {133, 2}, .concats = {23, 0}, .megabytes = {98, 31}},
      {.convs = 104, .siblings = 50, .wide = 22, .concats = 23, .residuals = 21, .elementwise = 4}},
     {"inception_resnet_v2",
+     {.nodes = {823, 339},
+      .batch_norms = {204, 0},
+      .activations = {243, 1},
+      .concats = {43, 0},
+      .megabytes = {858, 260}},
      {.convs = 190, .siblings = 96, .wide = 42, .concats = 43, .residuals = 40, .after_pools = 1}},
 };
 

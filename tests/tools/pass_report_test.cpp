@@ -18,7 +18,10 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 constexpr std::string_view kClicks = R"(<script>
-const saw = {rows: document.querySelectorAll('#variants tbody tr').length,
+const saw = {worth: [...document.querySelectorAll('#worth tbody tr')].map(r => r.cells[0].textContent),
+             remarks: [...document.querySelectorAll('svg.waterfall .remark')].map(t => t.textContent),
+             noise: document.querySelectorAll('#variants tr.noise').length,
+             rows: document.querySelectorAll('#variants tbody tr').length,
              bars: document.querySelectorAll('svg.waterfall rect').length,
              steps: [...document.querySelectorAll('#steps button')].map(b => b.textContent)};
 const column = index => [...document.querySelectorAll('#variants tbody tr')].map(r => Number(r.cells[index].dataset.value));
@@ -40,6 +43,8 @@ saw.transforms.push(transform());
 document.getElementById('before')?.dispatchEvent(new WheelEvent('wheel', {deltaY: -100, clientX: 50, clientY: 50}));
 saw.transforms.push(transform());
 document.getElementById('goto')?.click();
+saw.transforms.push(transform());
+document.getElementById('fit')?.click();
 saw.transforms.push(transform());
 pick('merge_sibling_convs');
 saw.added = count('#after g.added');
@@ -88,6 +93,10 @@ TEST(PassReport, WorksInABrowser) {
   EXPECT_EQ(saw["rows"], 40);
   EXPECT_EQ(saw["bars"], 15);
   EXPECT_THAT(saw["steps"].get<std::vector<std::string>>(), ::testing::Contains("eliminate_concat"));
+  EXPECT_THAT(saw["worth"].get<std::vector<std::string>>(), ::testing::Contains("merge_sibling_convs"));
+  EXPECT_THAT(saw["remarks"].get<std::vector<std::string>>(), ::testing::Contains("same plan"));
+  EXPECT_THAT(saw["remarks"].get<std::vector<std::string>>(), ::testing::Contains(HasSubstr("inside the noise")));
+  EXPECT_GT(saw["noise"], 5) << "two rounds tell nothing";
   const auto down = saw["down"].get<std::vector<double>>();
   EXPECT_TRUE(std::ranges::is_sorted(down, std::greater{}));
   EXPECT_TRUE(std::ranges::is_sorted(saw["up"].get<std::vector<double>>()));

@@ -92,6 +92,35 @@ TEST_F(PassStudy, APassThatFindsNothingIsWorthNothing) {
   }
 }
 
+TEST_F(PassStudy, ControlIsTheOptimizedPlanOnceMore) {
+  const Build& all = study().builds[study().optimized().build];
+  const Build& control = study().builds.back();
+  EXPECT_NE(&all, &control);
+  EXPECT_EQ(all.steps, control.steps);
+  EXPECT_EQ(all.bytes_moved, control.bytes_moved);
+  for (const Variant& variant : study().variants) EXPECT_LT(variant.build, study().builds.size() - 1);
+}
+
+TEST_F(PassStudy, RanksWhatThePipelineWouldMissMost) {
+  const std::vector<PassWorth> worths = ranking(study());
+  ASSERT_GT(worths.size(), 3U);
+  for (std::size_t i = 0; i < worths.size(); ++i) {
+    EXPECT_EQ(worths[i].without->pass, worths[i].pass);
+    EXPECT_EQ(worths[i].alone->pass, worths[i].pass);
+    EXPECT_NE(worths[i].pass, "fuse_residual");
+  }
+  EXPECT_TRUE(std::ranges::is_sorted(worths, std::ranges::greater{},
+                                     [](const PassWorth& worth) { return worth.without->gain_ms.median; }));
+}
+
+TEST_F(PassStudy, SaysWhatIsInsideTheNoise) {
+  const auto result = tests::run_deeper("passes " + file("m.onnx") + " --runs 1 --threads 1");
+  ASSERT_EQ(result.status, 0) << result.error;
+  EXPECT_THAT(result.out, HasSubstr("inside the noise"));
+  EXPECT_THAT(result.out, HasSubstr("what each pass is worth"));
+  EXPECT_THAT(result.out, HasSubstr("the same plan compiled twice differs by"));
+}
+
 TEST_F(PassStudy, CommandPrintsTheSameAsJson) {
   const auto result = tests::run_deeper("passes " + file("m.onnx") + " --runs 1 --threads 1 --json");
   ASSERT_EQ(result.status, 0) << result.error;
@@ -102,6 +131,11 @@ TEST_F(PassStudy, CommandPrintsTheSameAsJson) {
     EXPECT_EQ(report["variants"][i]["pipeline"], to_string(variant.selection));
     EXPECT_EQ(report["variants"][i]["pass"], variant.pass);
     EXPECT_EQ(report["variants"][i]["nodes"], study().builds[variant.build].nodes);
+    for (const char* key : {"convolutions", "multiply_adds", "steps", "weights_bytes", "arena_bytes", "latency_ms",
+                            "difference", "gain_ms"}) {
+      EXPECT_TRUE(report["variants"][i].contains(key)) << key;
+    }
+    EXPECT_FALSE(report["variants"][i]["significant"]) << "after one round";
     EXPECT_EQ(report["variants"][i]["bytes_moved"], study().builds[variant.build].bytes_moved);
   }
 }
