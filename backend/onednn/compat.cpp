@@ -96,27 +96,6 @@ PrimitiveDesc matmul(const Desc& source, const Desc& weights, const Desc& bias, 
   return make_plain<dnnl::matmul>(attributes, source, weights, bias, destination);
 }
 
-PrimitiveDesc lrn(const Desc& data, const ir::Lrn& op, const dnnl::primitive_attr& attributes) {
-#if DNNL_VERSION_MAJOR >= 3
-  return make_training_aware<dnnl::lrn_forward>(attributes, dnnl::algorithm::lrn_across_channels, data, data, op.size,
-                                                op.alpha, op.beta, op.bias);
-#else
-  return make_training_aware<dnnl::lrn_forward>(attributes, dnnl::algorithm::lrn_across_channels, data, op.size,
-                                                op.alpha, op.beta, op.bias);
-#endif
-}
-
-PrimitiveDesc softmax(const Desc& data, const ir::Softmax& op, const dnnl::primitive_attr& attributes) {
-  const auto algorithm = op.log ? dnnl::algorithm::softmax_log : dnnl::algorithm::softmax_accurate;
-  const int axis = static_cast<int>(op.axis);
-#if DNNL_VERSION_MAJOR >= 3
-  using Softmax = dnnl::softmax_forward;
-#else
-  using Softmax = dnnl::softmax_v2_forward;
-#endif
-  return make_training_aware<Softmax>(attributes, algorithm, data, data, axis);
-}
-
 PrimitiveDesc eltwise(dnnl::algorithm algorithm, float alpha, float beta, const Desc& source, const Desc& destination,
                       const dnnl::primitive_attr& attributes) {
 #if DNNL_VERSION_MAJOR >= 3

@@ -34,8 +34,6 @@ PrimitiveDesc inner_product(const Desc& source, const Desc& weights, const Desc&
                             const dnnl::primitive_attr& attributes);
 PrimitiveDesc matmul(const Desc& source, const Desc& weights, const Desc& bias, const Desc& destination,
                      const dnnl::primitive_attr& attributes);
-PrimitiveDesc lrn(const Desc& data, const ir::Lrn& op, const dnnl::primitive_attr& attributes);
-PrimitiveDesc softmax(const Desc& data, const ir::Softmax& op, const dnnl::primitive_attr& attributes);
 PrimitiveDesc eltwise(dnnl::algorithm algorithm, float alpha, float beta, const Desc& source, const Desc& destination,
                       const dnnl::primitive_attr& attributes);
 PrimitiveDesc binary(dnnl::algorithm algorithm, const Desc& a, const Desc& b, const Desc& destination,

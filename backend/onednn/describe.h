@@ -32,8 +32,6 @@ Description describe_conv_as_matmul(const runtime::Step& step);
 // MatMul of rank 2 with constant second operand.
 Description describe_inner_product(const runtime::Step& step);
 Description describe_matmul(const runtime::Step& step);
-Description describe_lrn(const runtime::Step& step);
-Description describe_softmax(const runtime::Step& step);
 Description describe_eltwise(const runtime::Step& step);
 Description describe_binary(const runtime::Step& step);
 // Operands: x, factor, shift, both of the shape [1,C,...].

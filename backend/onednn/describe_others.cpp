@@ -1,4 +1,4 @@
-// Normalisations and elementwise functions.
+// Elementwise functions.
 
 #include "backend/onednn/describe.h"
 #include "ir/error.h"
@@ -86,16 +86,6 @@ std::optional<dnnl::algorithm> binary_of(ir::BinaryFunction function) {
       return std::nullopt;
   }
   return std::nullopt;
-}
-
-Description describe_lrn(const runtime::Step& step) {
-  const Desc data = desc_of(step.operands[0]);
-  return one_to_one(lrn(data, std::get<ir::Lrn>(step.op), plain_attributes()), data, data);
-}
-
-Description describe_softmax(const runtime::Step& step) {
-  const Desc data = desc_of(step.operands[0]);
-  return one_to_one(softmax(data, std::get<ir::Softmax>(step.op), plain_attributes()), data, data);
 }
 
 Description describe_eltwise(const runtime::Step& step) {

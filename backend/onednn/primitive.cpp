@@ -22,8 +22,6 @@ constexpr Row kRows[] = {
     {"onednn.conv_as_matmul", describe_conv_as_matmul},
     {"onednn.inner_product", describe_inner_product},
     {"onednn.matmul", describe_matmul},
-    {"onednn.lrn", describe_lrn},
-    {"onednn.softmax", describe_softmax},
     {"onednn.eltwise", describe_eltwise},
     {"onednn.binary", describe_binary},
     {"onednn.batch_norm", describe_batch_norm},
