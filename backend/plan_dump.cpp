@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <map>
+
 #include "backend/layout.h"
 #include "ir/print.h"
 
@@ -51,11 +53,25 @@ std::string step_text(const runtime::Step& step) {
 
 }  // namespace
 
+std::uint64_t plain_weights_bytes(const runtime::Plan& plan) {
+  std::map<std::uint64_t, std::uint64_t> by_offset;
+  for (const runtime::Step& step : plan.steps) {
+    for (const runtime::Operand& operand : step.operands) {
+      if (operand.space != runtime::Space::weights) continue;
+      by_offset[operand.offset] = static_cast<std::uint64_t>(ir::element_count(operand.shape)) * sizeof(float);
+    }
+  }
+  std::uint64_t sum = 0;
+  for (const auto& [offset, bytes] : by_offset) sum += bytes;
+  return sum;
+}
+
 std::string dump_plan(const runtime::Plan& plan) {
   std::string text =
       fmt::format("plan \"{}\" for {}, oneDNN {}, threads {}\n", plan.model, plan.isa, plan.onednn, plan.threads);
-  text += fmt::format("arena {} bytes (lower bound {}), weights {} bytes\n", plan.arena_bytes, plan.arena_lower_bound,
-                      plan.weights ? plan.weights->bytes().size() : 0);
+  text +=
+      fmt::format("arena {} bytes (lower bound {}), weights {} bytes ({} plain)\n", plan.arena_bytes,
+                  plan.arena_lower_bound, plan.weights ? plan.weights->bytes().size() : 0, plain_weights_bytes(plan));
   for (const runtime::Port& port : plan.inputs) text += fmt::format("input {}\n", port_text(port));
   for (const runtime::Port& port : plan.outputs) text += fmt::format("output {}\n", port_text(port));
   for (std::size_t k = 0; k < plan.steps.size(); ++k) text += fmt::format("{:4} {}\n", k, step_text(plan.steps[k]));

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "backend/plan_dump.h"
 #include "ir/error.h"
 #include "runtime/plan_file.h"
 #include "runtime/session.h"
@@ -49,8 +50,8 @@ void print_table(const nlohmann::ordered_json& r) {
              r["min_ms"].get<double>());
   fmt::print("first inference      {:.1f} ms   load {:.1f} ms   compile {:.1f} ms\n",
              r["first_inference_ms"].get<double>(), r["load_ms"].get<double>(), r["compile_ms"].get<double>());
-  fmt::print("memory               arena {:.2f} MB   weights {:.2f} MB\n", mega(r["arena_bytes"]),
-             mega(r["weights_bytes"]));
+  fmt::print("memory               arena {:.2f} MB   weights {:.2f} MB ({:.2f} MB before kernels transform them)\n",
+             mega(r["arena_bytes"]), mega(r["weights_bytes"]), mega(r["plain_weights_bytes"]));
   fmt::print("work                 {:.3f} GMAC   {:.1f} GFLOP/s\n", r["gmac"].get<double>(), r["gflops"].get<double>());
 }
 
@@ -98,6 +99,7 @@ void bench(const BenchFlags& flags) {
   report["compile_ms"] = plan.compile_ms;
   report["arena_bytes"] = plan.arena_bytes;
   report["weights_bytes"] = plan.weights ? plan.weights->bytes().size() : 0;
+  report["plain_weights_bytes"] = backend::plain_weights_bytes(plan);
   report["gmac"] = static_cast<double>(macs) / 1e9;
   report["gflops"] = 2.0 * static_cast<double>(macs) / 1e6 / percentile(times, 0.5);
   report["kernels"] = kernels_text(options.compile);

@@ -102,12 +102,25 @@ TEST_F(Cli, BenchJsonHasTheStableKeys) {
   const auto report = nlohmann::json::parse(result.out);
   for (const char* key :
        {"model", "batch", "threads", "runs", "p50_ms", "p90_ms", "p99_ms", "min_ms", "first_inference_ms", "load_ms",
-        "compile_ms", "arena_bytes", "weights_bytes", "gmac", "gflops", "kernels", "cpu"}) {
+        "compile_ms", "arena_bytes", "weights_bytes", "plain_weights_bytes", "gmac", "gflops", "kernels", "cpu"}) {
     EXPECT_TRUE(report.contains(key)) << key;
   }
   EXPECT_LE(report["min_ms"], report["p50_ms"]);
   EXPECT_LE(report["p50_ms"], report["p99_ms"]);
   EXPECT_EQ(report["runs"], 3);
+}
+
+TEST_F(Cli, MemoryLowKeepsWeightsAsLargeAsTheyAre) {
+  const auto report = [](const std::string& flags) {
+    return nlohmann::json::parse(run_deeper("bench " + model() + " --runs 1 --threads 1 --json" + flags).out);
+  };
+  const nlohmann::json any = report("");
+  const nlohmann::json low = report(" --memory low");
+  const double plain = any["plain_weights_bytes"];
+  EXPECT_EQ(low["plain_weights_bytes"], plain);
+  EXPECT_GT(any["weights_bytes"], 1.05 * plain);
+  EXPECT_GE(low["weights_bytes"], plain);
+  EXPECT_LT(low["weights_bytes"], 1.01 * plain);
 }
 
 TEST_F(Cli, InspectShowsEveryStage) {
