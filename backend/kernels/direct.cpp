@@ -25,7 +25,7 @@ struct Slice {
 std::vector<Slice> make_slices(const ConvShape& shape, Isa isa) {
   std::vector<Slice> slices;
   std::int64_t channel = 0;
-  for (const std::int64_t rows : product_slices(shape.out_channels, isa)) {
+  for (const std::int64_t rows : product_slices(shape.out_channels, shape.in_channels * window(shape), isa)) {
     slices.push_back({.channel = channel, .rows = rows});
     channel += rows;
   }
@@ -322,7 +322,7 @@ double estimate_ns(const ConvShape& shape, const Target& target) {
   for (const Slice& slice : make_slices(shape, target.isa)) {
     const double work = static_cast<double>(pixels * slice.rows * depth) / (2 * lanes);
     const double blocks = static_cast<double>(pixels * slice.rows) / (12 * lanes);
-    cycles += work / product_efficiency(slice.rows, pixels, target.isa) +
+    cycles += work / product_efficiency(slice.rows, pixels, depth, target.isa) +
               blocks * (kBlockCycles + 4.0 * static_cast<double>(shape.kernel[0]));
   }
   const double compute = cycles / kGigahertz / target.threads;

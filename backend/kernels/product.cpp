@@ -1,6 +1,8 @@
 #include "backend/kernels/product.h"
 
 #include <algorithm>
+#include <functional>
+#include <limits>
 
 namespace deeper::backend {
 namespace {
@@ -8,13 +10,38 @@ namespace {
 constexpr std::int64_t kLine = 16;  // floats in a cache line
 constexpr std::int64_t kSteps = 4;  // of depth between fetches
 
+// Share of the FMA peak that slices of so many vectors reach with many columns; 0: there are none.
+double slice_efficiency(std::int64_t vectors, std::int64_t depth, Isa isa) {
+  if (isa == Isa::avx512) return std::array{0.76, 0.86, 0.90, 0.94}[static_cast<std::size_t>(vectors - 1)];
+  // Three vectors and four columns have the fewest loads, but more of them from the slice, which L1 is to hold then.
+  constexpr std::int64_t kDeep = 256;
+  if (vectors == 3 && depth > kDeep) return 0;
+  return std::array{0.88, 0.95, 0.97, 0.0}[static_cast<std::size_t>(vectors - 1)];
+}
+
 }  // namespace
 
-std::vector<std::int64_t> product_slices(std::int64_t rows, Isa isa) {
+std::vector<std::int64_t> product_slices(std::int64_t rows, std::int64_t depth, Isa isa) {
   const std::int64_t lanes = product_kernels(isa).lanes;
+  const std::int64_t vectors = (rows + lanes - 1) / lanes;
+  // Least time over all ways to end with a slice of so many vectors.
+  std::vector<double> time(static_cast<std::size_t>(vectors) + 1, std::numeric_limits<double>::infinity());
+  std::vector<std::int64_t> last(time.size(), 0);
+  time[0] = 0;
+  constexpr double kSlice = 0.05;  // cost of one more slice, in vectors at the peak
+  for (std::int64_t end = 1; end <= vectors; ++end) {
+    for (std::int64_t size = 1; size <= std::min<std::int64_t>(end, kMostVectors); ++size) {
+      const double efficiency = slice_efficiency(size, depth, isa);
+      if (efficiency == 0) continue;
+      const double cost = time[end - size] + static_cast<double>(size) / efficiency + kSlice;
+      if (cost >= time[end]) continue;
+      time[end] = cost;
+      last[end] = size;
+    }
+  }
   std::vector<std::int64_t> slices;
-  for (; rows > lanes; rows -= 2 * lanes) slices.push_back(2 * lanes);
-  if (rows > 0) slices.push_back(lanes);
+  for (std::int64_t end = vectors; end > 0; end -= last[end]) slices.push_back(last[end] * lanes);
+  std::sort(slices.begin(), slices.end(), std::greater<>());
   return slices;
 }
 
@@ -68,13 +95,10 @@ void multiply(const ProductKernels& kernels, std::int64_t rows, const float* a, 
   }
 }
 
-double product_efficiency(std::int64_t rows, std::int64_t columns, Isa isa) {
-  // Two vectors reach their best from four columns on, one vector from eight.
-  const bool is_wide = rows > product_kernels(isa).lanes;
-  const double whole = is_wide ? 4 : 8;
-  const double best = is_wide ? 0.96 : 0.88;
-  constexpr double kWiderVectors = 0.85;  // loads bound them sooner
-  return (isa == Isa::avx512 ? kWiderVectors : 1.0) * best * std::min(1.0, static_cast<double>(columns) / whole);
+double product_efficiency(std::int64_t rows, std::int64_t columns, std::int64_t depth, Isa isa) {
+  // Eight sums hide the latency of the FMA units.
+  const std::int64_t vectors = rows / product_kernels(isa).lanes;
+  return slice_efficiency(vectors, depth, isa) * std::min(1.0, static_cast<double>(vectors * columns) / 8);
 }
 
 }  // namespace deeper::backend

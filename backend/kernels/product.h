@@ -13,6 +13,7 @@
 namespace deeper::backend {
 
 inline constexpr int kMostColumns = 12;
+inline constexpr int kMostVectors = 4;
 
 // One block of columns: sums[row, j] = sum over taps t and k < depth of a[(t * depth + k) * rows + row]
 // columns[j][taps[t] + k], which goes to results[j][row].
@@ -36,18 +37,18 @@ struct ProductBlock {
   bool has_residuals = false;
 };
 
-// Products for slices of one or two vectors of rows and 1 to most_columns columns.
+// Products for slices of one to four vectors of rows and 1 to most_columns columns (0: no such slices).
 struct ProductKernels {
   using Run = void (*)(const ProductBlock& block);
   std::int64_t lanes = 1;
-  std::array<std::int64_t, 2> most_columns;               // of one vector, of two
-  std::array<std::array<Run, kMostColumns>, 2> multiply;  // [vectors - 1][columns - 1]
+  std::array<std::int64_t, kMostVectors> most_columns;               // [vectors - 1]
+  std::array<std::array<Run, kMostColumns>, kMostVectors> multiply;  // [vectors - 1][columns - 1]
 };
 const ProductKernels& product_kernels(Isa isa);
 
-// Rows of the slices of a left side with `rows` rows, in order: as many as registers hold, then single vectors;
-// together round_up(rows, lanes), those beyond `rows` being zeros in the packed slices.
-std::vector<std::int64_t> product_slices(std::int64_t rows, Isa isa);
+// Rows of the slices of a left side with `rows` rows, in order, the largest first; together round_up(rows, lanes),
+// those beyond `rows` being zeros in the packed slices.
+std::vector<std::int64_t> product_slices(std::int64_t rows, std::int64_t depth, Isa isa);
 
 // Shares of what a slice of `rows` rows and `depth` steps fetches ahead, spread over its blocks of columns.
 class FetchAhead {
@@ -72,7 +73,7 @@ void multiply(const ProductKernels& kernels, std::int64_t rows, const float* a, 
               float* c, std::int64_t ldc, std::int64_t columns, std::int64_t depth,
               std::span<const std::int64_t> parts);
 
-// Share of the FMA peak that a product reaches.
-double product_efficiency(std::int64_t rows, std::int64_t columns, Isa isa);
+// Share of the FMA peak that a slice's product reaches.
+double product_efficiency(std::int64_t rows, std::int64_t columns, std::int64_t depth, Isa isa);
 
 }  // namespace deeper::backend

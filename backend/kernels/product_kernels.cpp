@@ -22,8 +22,18 @@ constexpr std::int64_t kUnroll = 4;  // steps of depth between fetches
 constexpr std::int64_t kLanes = static_cast<std::int64_t>(hn::MaxLanes(D()));
 
 // Twelve accumulators hide the latency of two FMA units and leave registers for the operands, where there are sixteen;
-// with thirty-two, twice as many.
-constexpr int most_columns(int vectors) { return HWY_TARGET == HWY_AVX3 ? 12 : 12 / vectors; }
+// with thirty-two, twice as many. Loads and broadcasts are fewest where both sides of a block are about as long.
+constexpr int kAccumulators = HWY_TARGET == HWY_AVX3 ? 24 : 12;
+constexpr int most_columns(int vectors) { return kAccumulators / std::max(vectors, kAccumulators / kMostColumns); }
+
+// sum += left * right. Left to themselves, compilers rename the sums with every step and so move and spill them.
+HWY_INLINE void accumulate(V& sum, V left, V right) {
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  asm("vfmadd231ps %2, %1, %0" : "+v"(sum.raw) : "v"(left.raw), "v"(right.raw));
+#else
+  sum = hn::MulAdd(left, right, sum);
+#endif
+}
 
 template <int kVectors, int kColumns>
 HWY_INLINE void step(const float* a, const float* const* columns, std::int64_t k, V (&sums)[kColumns][kVectors]) {
@@ -35,7 +45,7 @@ HWY_INLINE void step(const float* a, const float* const* columns, std::int64_t k
   for (int j = 0; j < kColumns; ++j) {
     const V right = hn::Set(d, columns[j][k]);
 #pragma GCC unroll 4
-    for (int i = 0; i < kVectors; ++i) sums[j][i] = hn::MulAdd(left[i], right, sums[j][i]);
+    for (int i = 0; i < kVectors; ++i) accumulate(sums[j][i], left[i], right);
   }
 }
 
@@ -92,8 +102,11 @@ HWY_INLINE void set_aside(const ProductBlock& block, V (&sums)[kColumns][kVector
   }
 }
 
-template <int kVectors, int kColumns>
-void multiply_block(const ProductBlock& block) {
+// One tap, and sums of their own for each, have functions of their own: these keep more in registers.
+enum class Taps { one, summed, apart };
+
+template <int kVectors, int kColumns, Taps kTaps>
+HWY_NOINLINE void multiply_taps(const ProductBlock& block) {
   V sums[kColumns][kVectors];
 #pragma GCC unroll 16
   for (int j = 0; j < kColumns; ++j) {
@@ -104,13 +117,18 @@ void multiply_block(const ProductBlock& block) {
   const float* next = block.next;
   const std::int64_t lines = block.lines;
   const std::int64_t depth = block.depth;
-  for (std::int64_t tap = 0; tap < block.tap_count; ++tap) {
+  const std::int64_t tap_count = kTaps == Taps::one ? 1 : block.tap_count;
+  for (std::int64_t tap = 0; tap < tap_count; ++tap) {
     const float* columns[kColumns];
 #pragma GCC unroll 16
     for (int j = 0; j < kColumns; ++j) columns[j] = block.columns[j] + block.taps[tap];
     std::int64_t k = 0;
     for (; k + kUnroll <= depth; k += kUnroll) {
-      for (std::int64_t line = 0; line < lines; ++line, next += kLine) hwy::Prefetch(next);
+      // Two lines at least: a loop costs more than fetching one in vain.
+      hwy::Prefetch(next);
+      hwy::Prefetch(next + kLine);
+      for (std::int64_t line = 2; line < lines; ++line) hwy::Prefetch(next + line * kLine);
+      next += lines * kLine;
 #pragma GCC unroll 4
       for (std::int64_t u = 0; u < kUnroll; ++u) {
         step<kVectors, kColumns>(a + u * kVectors * kLanes, columns, k + u, sums);
@@ -118,10 +136,17 @@ void multiply_block(const ProductBlock& block) {
       a += kUnroll * kVectors * kLanes;
     }
     for (; k < depth; ++k, a += kVectors * kLanes) step<kVectors, kColumns>(a, columns, k, sums);
-    if (block.sums_taps_apart && tap + 1 < block.tap_count) set_aside(block, sums, tap == 0);
+    if (kTaps == Taps::apart && tap + 1 < tap_count) set_aside(block, sums, tap == 0);
   }
-  if (block.sums_taps_apart) add_results(block, sums);
+  if (kTaps == Taps::apart) add_results(block, sums);
   store<kVectors, kColumns>(block, sums);
+}
+
+template <int kVectors, int kColumns>
+void multiply_block(const ProductBlock& block) {
+  if (block.tap_count == 1) return multiply_taps<kVectors, kColumns, Taps::one>(block);
+  if (block.sums_taps_apart) return multiply_taps<kVectors, kColumns, Taps::apart>(block);
+  multiply_taps<kVectors, kColumns, Taps::summed>(block);
 }
 
 template <int kVectors, int... kColumns>
@@ -135,6 +160,10 @@ ProductKernels make_kernels() {
   kernels.lanes = kLanes;
   fill<1>(kernels, std::make_integer_sequence<int, most_columns(1)>());
   fill<2>(kernels, std::make_integer_sequence<int, most_columns(2)>());
+  fill<3>(kernels, std::make_integer_sequence<int, most_columns(3)>());
+#if HWY_TARGET == HWY_AVX3
+  fill<4>(kernels, std::make_integer_sequence<int, most_columns(4)>());
+#endif
   return kernels;
 }
 

@@ -73,10 +73,10 @@ struct State {
   std::vector<float> zeros;
 };
 
-std::vector<Slice> make_slices(std::int64_t channels, Isa isa) {
+std::vector<Slice> make_slices(const ConvShape& shape, Isa isa) {
   std::vector<Slice> slices;
   std::int64_t channel = 0;
-  for (const std::int64_t rows : product_slices(channels, isa)) {
+  for (const std::int64_t rows : product_slices(shape.out_channels, shape.in_channels, isa)) {
     slices.push_back({.channel = channel, .rows = rows});
     channel += rows;
   }
@@ -152,7 +152,7 @@ std::shared_ptr<State> make_state(const ConvShape& shape, const Tuning& tuning, 
   auto state = std::make_shared<State>();
   state->shape = shape;
   state->epilogue = make_epilogue(shape.op.activation);
-  state->slices = make_slices(shape.out_channels, tuning.isa);
+  state->slices = make_slices(shape, tuning.isa);
   state->groups = make_groups(state->slices, tuning.channels);
   state->layout = make_layout(shape, tuning, state->groups);
   state->split = make_split(shape, tuning, static_cast<std::int64_t>(state->groups.size()), threads);
@@ -450,7 +450,7 @@ std::vector<float> pack_weights(const ConvShape& shape, const Tuning& tuning, st
   DEEPER_CHECK(static_cast<std::int64_t>(weights.size()) ==
                    shape.out_channels * shape.in_channels * shape.kernel[0] * shape.kernel[1],
                "packing weights");
-  const std::vector<Slice> slices = make_slices(shape.out_channels, tuning.isa);
+  const std::vector<Slice> slices = make_slices(shape, tuning.isa);
   const std::vector<ChannelGroup> groups = make_groups(slices, tuning.channels);
   std::vector<float> packed(static_cast<std::size_t>(weights_bytes(shape, tuning)) / sizeof(float));
   float* to = packed.data();
@@ -471,12 +471,12 @@ std::vector<float> pack_weights(const ConvShape& shape, const Tuning& tuning, st
 std::int64_t weights_bytes(const ConvShape& shape, const Tuning& tuning) {
   std::int64_t frequencies = 0;
   for (const TileGroup& g : tile_groups(tuning.tiling)) frequencies += g.frequencies();
-  return frequencies * shape.in_channels * padded_channels(make_slices(shape.out_channels, tuning.isa)) *
+  return frequencies * shape.in_channels * padded_channels(make_slices(shape, tuning.isa)) *
          static_cast<std::int64_t>(sizeof(float));
 }
 
 std::int64_t scratch_bytes(const ConvShape& shape, const Tuning& tuning, int threads) {
-  const auto groups = make_groups(make_slices(shape.out_channels, tuning.isa), tuning.channels);
+  const auto groups = make_groups(make_slices(shape, tuning.isa), tuning.channels);
   return make_layout(shape, tuning, groups).total * threads * static_cast<std::int64_t>(sizeof(float));
 }
 

@@ -17,7 +17,7 @@ std::int64_t most_frequencies(const Tiling& tiling) {
 }
 
 // Block sizes for a tiling: half of L2 for the transformed input, a quarter for the products.
-Tuning blocked(const ConvShape& shape, std::int64_t largest_block, const Tiling& tiling, const Target& target) {
+Tuning blocked(const ConvShape& shape, std::int64_t slice, const Tiling& tiling, const Target& target) {
   constexpr std::int64_t kFewest = 12;
   constexpr std::int64_t kMost = 48;
   const std::int64_t frequencies = most_frequencies(tiling);
@@ -25,11 +25,12 @@ Tuning blocked(const ConvShape& shape, std::int64_t largest_block, const Tiling&
   tiles = std::clamp(tiles / 4 * 4, kFewest, kMost);
   std::int64_t all = 0;
   for (const TileGroup& g : tile_groups(tiling)) all = std::max(all, g.tiles() * shape.batch);
+  const std::int64_t fewest_channels = std::max<std::int64_t>(slice, 32);
   // Equal blocks; as many as members where there are that many.
   const std::int64_t blocks = (all + tiles - 1) / tiles;
   tiles = (all + blocks - 1) / blocks;
   std::int64_t channels = target.l2_bytes / 4 / (frequencies * tiles * kFloat);
-  channels = std::clamp(channels / 32 * 32, largest_block, std::max<std::int64_t>(largest_block, 192));
+  channels = std::clamp(channels / slice * slice, fewest_channels, std::max<std::int64_t>(fewest_channels, 192));
   return {.isa = target.isa, .tiling = tiling, .tiles = tiles, .channels = channels};
 }
 
@@ -50,7 +51,8 @@ double estimate(const ConvShape& shape, std::span<const std::int64_t> blocks, co
     for (const std::int64_t rows : blocks) {
       const double work = static_cast<double>(tiles * rows * shape.in_channels) / (2 * lanes);
       const double calls = static_cast<double>(count) * kCallCycles;
-      cycles += frequencies * (work / product_efficiency(rows, (tiles + count - 1) / count, target.isa) + calls);
+      cycles += frequencies *
+                (work / product_efficiency(rows, (tiles + count - 1) / count, shape.in_channels, target.isa) + calls);
     }
     const std::size_t axes = g.row_y != 0 && g.row_x != 0 ? 1 : 0;
     cycles += frequencies * static_cast<double>(tiles) / lanes *
@@ -67,16 +69,16 @@ double estimate(const ConvShape& shape, std::span<const std::int64_t> blocks, co
 }  // namespace
 
 double estimate_ns(const ConvShape& shape, const Tuning& tuning, const Target& target) {
-  return estimate(shape, product_slices(shape.out_channels, target.isa), tuning, target);
+  return estimate(shape, product_slices(shape.out_channels, shape.in_channels, target.isa), tuning, target);
 }
 
 std::vector<Tuning> choose(const ConvShape& shape, const Target& target, Accuracy accuracy) {
   constexpr std::size_t kKept = 5;
   if (!applies(shape, target)) return {};
-  const std::vector<std::int64_t> blocks = product_slices(shape.out_channels, target.isa);
+  const std::vector<std::int64_t> blocks = product_slices(shape.out_channels, shape.in_channels, target.isa);
   std::vector<std::pair<double, Tuning>> ways;
   for (const Tiling& tiling : tilings(shape, accuracy)) {
-    const Tuning tuning = blocked(shape, 2 * blocks.front(), tiling, target);
+    const Tuning tuning = blocked(shape, blocks.front(), tiling, target);
     ways.emplace_back(estimate(shape, blocks, tuning, target), tuning);
   }
   std::stable_sort(ways.begin(), ways.end(), [](const auto& a, const auto& b) { return a.first < b.first; });

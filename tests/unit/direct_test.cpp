@@ -114,10 +114,29 @@ TEST(Product, PartsOfADepthAreEqualAndCoverIt) {
   }
 }
 
+TEST(Product, HasKernelsForEverySlice) {
+  for (const Isa isa : isas()) {
+    const ProductKernels& kernels = product_kernels(isa);
+    for (const std::int64_t depth : {16, 1000}) {
+      for (std::int64_t rows = 1; rows < 300; ++rows) {
+        std::int64_t sum = 0;
+        for (const std::int64_t slice : product_slices(rows, depth, isa)) {
+          ASSERT_EQ(slice % kernels.lanes, 0);
+          ASSERT_GT(kernels.most_columns[slice / kernels.lanes - 1], 0) << slice;
+          sum += slice;
+        }
+        ASSERT_EQ(sum, (rows + kernels.lanes - 1) / kernels.lanes * kernels.lanes);
+      }
+    }
+  }
+}
+
 TEST(Product, MultipliesAnyNumberOfColumns) {
   for (const Isa isa : isas()) {
     const ProductKernels& kernels = product_kernels(isa);
-    for (const std::int64_t rows : {kernels.lanes, 2 * kernels.lanes}) {
+    for (std::int64_t vectors = 1; vectors <= kMostVectors; ++vectors) {
+      if (kernels.most_columns[vectors - 1] == 0) continue;
+      const std::int64_t rows = vectors * kernels.lanes;
       for (std::int64_t columns = 1; columns < 60; ++columns) {
         // With the depth as a whole, in two parts and in three.
         const std::vector<std::int64_t> offsets{0, columns / 2, 2 * (columns / 2)};
