@@ -16,32 +16,15 @@
 namespace deeper::backend {
 namespace {
 
-std::string onnx_name(ir::DataType type) {
-  switch (type) {
-    case ir::DataType::f32:
-      return "float";
-    case ir::DataType::i64:
-      return "int64";
-    case ir::DataType::i32:
-      return "int32";
-    case ir::DataType::u8:
-      return "uint8";
-    case ir::DataType::i8:
-      return "int8";
-    case ir::DataType::boolean:
-      return "bool";
-  }
-  return "float";
-}
-
 void add_ports(runtime::Plan& plan, const ir::Graph& graph) {
   for (const ir::ValueId value : graph.inputs()) {
     const ir::Value& input = graph.value(value);
-    plan.inputs.push_back({.name = input.name, .type = input.type, .onnx_type = onnx_name(input.type.dtype)});
+    plan.inputs.push_back(
+        {.name = input.name, .type = input.type, .onnx_type = std::string(ir::onnx_name(input.type.dtype))});
   }
   for (const ir::Output& output : graph.outputs()) {
     const ir::Type& type = graph.type(output.value);
-    plan.outputs.push_back({.name = output.name, .type = type, .onnx_type = onnx_name(type.dtype)});
+    plan.outputs.push_back({.name = output.name, .type = type, .onnx_type = std::string(ir::onnx_name(type.dtype))});
   }
 }
 

@@ -71,22 +71,4 @@ ir::DataType require_imported_type(std::int32_t onnx_type, std::string_view what
   return *type;
 }
 
-std::string element_type_name(ir::DataType type) {
-  switch (type) {
-    case ir::DataType::f32:
-      return "float";
-    case ir::DataType::i64:
-      return "int64";
-    case ir::DataType::i32:
-      return "int32";
-    case ir::DataType::u8:
-      return "uint8";
-    case ir::DataType::i8:
-      return "int8";
-    case ir::DataType::boolean:
-      return "bool";
-  }
-  return "undefined";
-}
-
 }  // namespace deeper::frontend

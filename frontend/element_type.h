@@ -19,7 +19,4 @@ std::optional<ir::DataType> imported_type(std::int32_t onnx_type);
 // The same; ModelError naming `what` and the type where it is not supported.
 ir::DataType require_imported_type(std::int32_t onnx_type, std::string_view what);
 
-// The ONNX name of the type an IR value has: "float", "int64", ...
-std::string element_type_name(ir::DataType type);
-
 }  // namespace deeper::frontend

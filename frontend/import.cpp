@@ -161,7 +161,7 @@ class Importer {
         if (info.name() == name && type != onnx::TensorProto::UNDEFINED) return element_type_name(type);
       }
     }
-    return element_type_name(state_.graph.type(value).dtype);
+    return std::string(ir::onnx_name(state_.graph.type(value).dtype));
   }
 
   const onnx::GraphProto& graph_;

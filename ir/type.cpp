@@ -12,10 +12,13 @@ namespace deeper::ir {
 namespace {
 
 constexpr std::array<std::string_view, 6> kDataTypeNames = {"f32", "i64", "i32", "u8", "i8", "bool"};
+constexpr std::array<std::string_view, 6> kOnnxNames = {"float", "int64", "int32", "uint8", "int8", "bool"};
 
 }  // namespace
 
 std::string_view to_string(DataType type) { return kDataTypeNames.at(static_cast<std::size_t>(type)); }
+
+std::string_view onnx_name(DataType type) { return kOnnxNames.at(static_cast<std::size_t>(type)); }
 
 std::optional<DataType> parse_data_type(std::string_view text) {
   const auto* found = std::ranges::find(kDataTypeNames, text);

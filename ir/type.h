@@ -13,6 +13,7 @@ namespace deeper::ir {
 enum class DataType : std::uint8_t { f32, i64, i32, u8, i8, boolean };
 
 std::string_view to_string(DataType type);
+std::string_view onnx_name(DataType type);  // "float", "int64", ...
 std::optional<DataType> parse_data_type(std::string_view text);
 
 // Extents, outermost first; rank 0 is a scalar. Images are NCHW as in ONNX.
