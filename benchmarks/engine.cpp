@@ -1,5 +1,5 @@
-// The engine as a whole on the zoo: latency, share of what is not convolution or fully connected, loading a plan,
-// from the start of a process to its first answer, memory.
+// The engine as a whole on the zoo: latency, share of what is not convolution or fully connected, what profiling adds,
+// loading a plan, from the start of a process to its first answer, memory.
 //   build/release/bench_engine [--kernels=all|onednn] [--threads=1] [--isa=avx2|avx512] [Google Benchmark's flags]
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
@@ -19,6 +19,7 @@
 #include "runtime/plan_file.h"
 #include "runtime/session.h"
 #include "tools/open.h"
+#include "tools/profile.h"
 #include "tools/tensors.h"
 
 namespace {
@@ -104,6 +105,14 @@ void not_convolution_share(benchmark::State& state, const std::string& model, co
     }
   }
   state.counters["share"] = rest / all;
+}
+
+// What timing every step adds to a run, as a share: the median over pairs of a plain and a profiled run.
+void profiling_overhead(benchmark::State& state, const std::string& model, const Flags& flags) {
+  const Loaded loaded(plan_of(model, flags));
+  double overhead = 0;
+  for (auto _ : state) overhead = tools::measure_profile(loaded.program, {.runs = 40, .pin = true}, {}).overhead.median;
+  state.counters["overhead"] = overhead;
 }
 
 void load(benchmark::State& state, const std::string& model, const Flags& flags) {
@@ -234,6 +243,10 @@ int main(int argc, char** argv) {
     benchmark::RegisterBenchmark(("not_convolution/" + model).c_str(), not_convolution_share, model, flags)
         ->Unit(benchmark::kMillisecond)
         ->UseRealTime();
+    benchmark::RegisterBenchmark(("profiling/" + model).c_str(), profiling_overhead, model, flags)
+        ->Unit(benchmark::kMillisecond)
+        ->UseRealTime()
+        ->Iterations(1);
     benchmark::RegisterBenchmark(("load/" + model).c_str(), load, model, flags)
         ->Unit(benchmark::kMillisecond)
         ->UseRealTime();

@@ -56,7 +56,10 @@ void add_check_command(CLI::App& app) {
   command->add_option("--input", flags->inputs, "[NAME=]X.npy or X.pb, once per input (default: seeded numbers)");
   command->add_option("--against", flags->against, "compare with this model or plan instead of the oracle");
   command->add_option("--tolerance", flags->check.tolerance, "largest relative L2 difference")
-      ->check(CLI::PositiveNumber)
+      ->check([](const std::string& text) {
+        double number = 0;
+        return CLI::detail::lexical_cast(text, number) && number > 0 ? "" : "is no number above 0: " + text;
+      })
       ->capture_default_str();
   command->add_flag("--verbose", flags->check.verbose, "print every step");
   command->callback([flags] { check(*flags); });

@@ -47,4 +47,11 @@ void write_file(const std::filesystem::path& path, std::string_view bytes) {
   }
 }
 
+void require_writable(const std::filesystem::path& path) {
+  if (path.empty()) return;
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  if (std::filesystem::is_directory(path)) errno = EISDIR;
+  if (std::filesystem::is_directory(path) || ::access(folder.c_str(), W_OK) != 0) refuse(path, "write");
+}
+
 }  // namespace deeper::tools

@@ -134,6 +134,7 @@ void study(const PassesFlags& flags) {
     throw ModelError(fmt::format("{}: passes takes the ONNX model, a plan has none", flags.model.model().string()));
   }
   const OpenOptions options = flags.model.options();
+  require_writable(flags.report);
   Progress progress;
   progress.show("importing");
   const frontend::Imported imported = frontend::import_model(flags.model.model(), options.import);

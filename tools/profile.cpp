@@ -68,9 +68,12 @@ Profile measure_profile(const runtime::Program& program, const ProfileOptions& o
     added_ms.push_back(profiled - whole);
     for (std::size_t k = 0; k < ns.size(); ++k) step_ms[k].push_back(static_cast<double>(ns[k]) / 1e6);
   }
-  Profile profile{.steps = {}, .machine = measure_machine(plan.isa, plan.threads)};
+  Profile profile;
+  profile.machine = measure_machine(plan.isa, plan.threads);
   profile.latency_ms = median(whole_ms);
-  profile.overhead = median(added_ms) / profile.latency_ms;
+  for (double& added : added_ms) added /= profile.latency_ms;
+  profile.overhead = median_interval(added_ms, 0.025);
+  profile.runs = options.runs;
   double sum = 0;
   for (std::size_t k = 0; k < plan.steps.size(); ++k) {
     profile.steps.push_back(describe(plan.steps[k], median(step_ms[k]), profile.machine, touched));

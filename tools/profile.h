@@ -8,6 +8,7 @@
 #include "runtime/session.h"
 #include "tools/graph_diff.h"
 #include "tools/machine_rates.h"
+#include "tools/statistics.h"
 #include "tools/step_bytes.h"
 
 namespace deeper::tools {
@@ -27,8 +28,9 @@ struct StepProfile {
 struct Profile {
   std::vector<StepProfile> steps;
   MachineRates machine;
-  double latency_ms = 0;                          // median of whole runs that were not profiled
-  double overhead = 0;                            // what profiling adds to it: 0.01 is 1 %
+  double latency_ms = 0;  // median of whole runs that were not profiled
+  Interval overhead;      // what profiling adds to it: 0.01 is 1 %; 95 %
+  int runs = 0;
   const StepProfile* furthest_from_roof() const;  // the step that loses most time against its roof; null without steps
 };
 

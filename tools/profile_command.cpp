@@ -1,5 +1,6 @@
 // deeper profile: where the time of a run goes, step by step.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -72,16 +73,38 @@ std::vector<Grouping> groupings(const Profile& profile) {
 
 double mega(std::uint64_t bytes) { return static_cast<double>(bytes) / 1e6; }
 
-void print_table(const runtime::Plan& plan, const Profile& profile) {
-  fmt::print("{:>8} {:>6} {:>9} {:>5} {:>5} {:>8} {:>8}  {:<10} {:<34} {:<20} {}\n", "ms", "share", "GFLOP/s", "peak",
-             "roof", "MB", "weights", "op", "kernel", "result", "name");
-  for (const StepProfile& s : profile.steps) {
-    fmt::print("{:8.3f} {:5.1f}% {:9.1f} {:4.0f}% {:4.0f}% {:8.2f} {:8.2f}  {:<10} {:<34} {:<20} {}\n", s.ms,
-               100 * s.share, s.gflops, 100 * s.of_peak, 100 * s.of_roof, mega(s.bytes.activations),
-               mega(s.bytes.weights), ir::op_name(s.step->op),
-               s.step->implementation.empty() ? s.step->kernel : s.step->kernel + " " + s.step->implementation,
-               fmt::format("{}", fmt::join(s.step->result.shape, "x")), s.step->name);
+std::string kernel_of(const runtime::Step& step) {
+  return step.implementation.empty() ? step.kernel : step.kernel + " " + step.implementation;
+}
+
+// The step's name, and the nodes of the source model that it stands for where those are others.
+std::string name_and_origins(const runtime::Step& step) {
+  if (step.origins.empty() || (step.origins.size() == 1 && step.origins.front() == step.name)) return step.name;
+  const std::size_t slash = step.name.rfind('/');
+  const std::string folder = slash == std::string::npos ? "" : step.name.substr(0, slash + 1);
+  std::vector<std::string> names;
+  for (const std::string& origin : step.origins) {
+    const bool inside = !folder.empty() && origin.starts_with(folder);
+    names.push_back(inside ? ".../" + origin.substr(folder.size()) : origin);
   }
+  return fmt::format("{} from {}", step.name, fmt::join(names, ", "));
+}
+
+void print_steps(const Profile& profile) {
+  std::size_t width = 6;
+  for (const StepProfile& s : profile.steps) width = std::max(width, kernel_of(*s.step).size());
+  fmt::print("{:>8} {:>6} {:>9} {:>5} {:>5} {:>8} {:>8}  {:<10} {:<{}} {:<14} {}\n", "ms", "share", "GFLOP/s", "peak",
+             "roof", "MB", "weights", "op", "kernel", width, "result", "name and source nodes");
+  for (const StepProfile& s : profile.steps) {
+    fmt::print("{:8.3f} {:5.1f}% {:9.1f} {:4.0f}% {:4.0f}% {:8.2f} {:8.2f}  {:<10} {:<{}} {:<14} {}\n", s.ms,
+               100 * s.share, s.gflops, 100 * s.of_peak, 100 * s.of_roof, mega(s.bytes.activations),
+               mega(s.bytes.weights), ir::op_name(s.step->op), kernel_of(*s.step), width,
+               fmt::format("{}", fmt::join(s.step->result.shape, "x")), name_and_origins(*s.step));
+  }
+}
+
+void print_profile(const runtime::Plan& plan, const Profile& profile) {
+  print_steps(profile);
   for (const Grouping& grouping : groupings(profile)) {
     if (!grouping.sums.empty()) fmt::print("\nby {}{}\n", grouping.name, grouping.remark);
     for (const auto& [name, sum] : grouping.sums) {
@@ -89,13 +112,14 @@ void print_table(const runtime::Plan& plan, const Profile& profile) {
     }
   }
   if (const StepProfile* furthest = profile.furthest_from_roof()) {
-    fmt::print(
-        "\nfurthest from the roofline: {} loses {:.3f} of {:.3f} ms (this machine: {:.0f} GFLOP/s, {:.1f} GB/s)\n",
-        furthest->step->name, furthest->ms * (1 - furthest->of_roof), furthest->ms, profile.machine.gflops,
-        profile.machine.gbytes_per_second);
+    fmt::print("\nfurthest from the roofline: {} ({}) loses {:.3f} of {:.3f} ms\n", furthest->step->name,
+               kernel_of(*furthest->step), furthest->ms * (1 - furthest->of_roof), furthest->ms);
   }
-  fmt::print("{:.3f} ms a run (median), {} thread(s), {} steps; profiling adds {:.1f} %\n", profile.latency_ms,
-             plan.threads, plan.steps.size(), 100 * profile.overhead);
+  fmt::print("the roofline: {:.0f} GFLOP/s from registers, {:.1f} GB/s from memory on {} thread(s), measured now\n",
+             profile.machine.gflops, profile.machine.gbytes_per_second, plan.threads);
+  fmt::print("{:.3f} ms a run (median of {}), {} steps; profiling adds {:.2f} % [{:.2f}, {:.2f}]\n", profile.latency_ms,
+             profile.runs, plan.steps.size(), 100 * profile.overhead.median, 100 * profile.overhead.low,
+             100 * profile.overhead.high);
 }
 
 nlohmann::ordered_json to_json(const runtime::Plan& plan, const Profile& profile) {
@@ -103,7 +127,8 @@ nlohmann::ordered_json to_json(const runtime::Plan& plan, const Profile& profile
   report["model"] = plan.model;
   report["threads"] = plan.threads;
   report["latency_ms"] = profile.latency_ms;
-  report["overhead"] = profile.overhead;
+  report["overhead"] = profile.overhead.median;
+  report["overhead_interval"] = {profile.overhead.low, profile.overhead.high};
   report["machine"] = {{"gflops", profile.machine.gflops}, {"gbytes_per_second", profile.machine.gbytes_per_second}};
   for (const StepProfile& s : profile.steps) {
     report["steps"].push_back({{"name", s.step->name},
@@ -136,15 +161,20 @@ std::string to_trace(const Profile& profile) {
   nlohmann::ordered_json events = nlohmann::ordered_json::array();
   double at_us = 0;
   for (const StepProfile& s : profile.steps) {
-    events.push_back(
-        {{"name", s.step->name.empty() ? s.step->result.value : s.step->name},
-         {"cat", ir::op_name(s.step->op)},
-         {"ph", "X"},
-         {"ts", at_us},
-         {"dur", 1000 * s.ms},
-         {"pid", 1},
-         {"tid", 1},
-         {"args", {{"kernel", s.step->kernel}, {"implementation", s.step->implementation}, {"gflops", s.gflops}}}});
+    events.push_back({{"name", s.step->name.empty() ? s.step->result.value : s.step->name},
+                      {"cat", ir::op_name(s.step->op)},
+                      {"ph", "X"},
+                      {"ts", at_us},
+                      {"dur", 1000 * s.ms},
+                      {"pid", 1},
+                      {"tid", 1},
+                      {"args",
+                       {{"kernel", s.step->kernel},
+                        {"implementation", s.step->implementation},
+                        {"origins", s.step->origins},
+                        {"gflops", s.gflops},
+                        {"bytes", s.bytes.activations},
+                        {"weights_bytes", s.bytes.weights}}}});
     at_us += 1000 * s.ms;
   }
   return nlohmann::ordered_json{{"traceEvents", events}, {"displayTimeUnit", "ms"}}.dump(1) + "\n";
@@ -160,6 +190,8 @@ runtime::Plan open_recorded(const ProfileFlags& flags, PassesByOrigin& touched) 
 }
 
 void profile_model(const ProfileFlags& flags) {
+  require_writable(flags.trace);
+  require_writable(flags.roofline);
   Progress progress;
   progress.show("loading");
   PassesByOrigin touched;
@@ -171,7 +203,7 @@ void profile_model(const ProfileFlags& flags) {
   if (flags.json) {
     fmt::print("{}\n", to_json(program.plan(), profile).dump(1));
   } else {
-    print_table(program.plan(), profile);
+    print_profile(program.plan(), profile);
   }
 }
 
@@ -181,7 +213,7 @@ void add_profile_command(CLI::App& app) {
   auto flags = std::make_shared<ProfileFlags>();
   CLI::App* command = app.add_subcommand("profile", "show where the time of a run goes, step by step");
   flags->model.add_to(*command, "--output");
-  command->add_option("--runs", flags->profile.runs, "profiled runs")
+  command->add_option("--runs", flags->profile.runs, "runs, each of which is timed plain and profiled")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
   command->add_flag("--pin", flags->profile.pin, "pin every thread to a CPU");

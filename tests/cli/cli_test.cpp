@@ -150,6 +150,11 @@ TEST_F(Cli, CheckAgreesAndProfileCoversEveryStep) {
   EXPECT_GT(report["machine"]["gflops"], 0);
   EXPECT_FALSE(report["by_pass"].empty());
   EXPECT_TRUE(report.contains("overhead"));
+  EXPECT_FALSE(report["steps"][1]["origins"].empty());
+  const CommandResult text = run_deeper("profile " + model() + " --runs 1");
+  EXPECT_THAT(text.out, HasSubstr("furthest from the roofline: "));
+  EXPECT_THAT(text.out, HasSubstr("conv1/Relu from .../Relu, .../BatchNorm, .../Conv"));
+  EXPECT_THAT(text.out, HasSubstr("profiling adds"));
   EXPECT_THAT(tools::read_file(file("roofline.svg")), ::testing::StartsWith("<svg"));
 }
 
@@ -171,6 +176,11 @@ TEST_F(Cli, TuningKeepsRecordsThatLaterCompilationsUse) {
 }
 
 TEST_F(Cli, WrongUsageIsStatusTwo) {
+  expect_refused("check " + model() + " --tolerance 0", 2, "is no number above 0: 0 (see 'deeper check --help')");
+  expect_refused("passes " + model() + " --passes fold_pad,", 2, "ends with a comma");
+  expect_refused("inspect " + model() + " --stage after:nope", 2, "no pass 'nope'");
+  expect_refused("inspect " + model() + " --format svg", 2, "--format");
+  expect_refused("--frobnicate", 2, "--frobnicate");
   expect_refused("frobnicate", 2, "frobnicate");
   expect_refused("", 2, "subcommand");
   expect_refused("run " + model(), 2, "--input");
@@ -214,6 +224,13 @@ TEST_F(Cli, TruncatedModelAndPlanAreRefused) {
     expect_refused("bench " + file("cut.onnx"), 1, "cut.onnx");
     expect_refused("bench " + file("cut.plan"), 1, "cut.plan");
   }
+}
+
+TEST_F(Cli, RefusesAPlaceThatCannotBeWrittenBeforeTheWork) {
+  expect_refused("passes " + model() + " --report " + file("absent/r.html"), 1, "cannot write");
+  expect_refused("passes " + model() + " --report " + folder(), 1, "Is a directory");
+  expect_refused("profile " + model() + " --trace " + file("absent/t.json"), 1, "cannot write");
+  expect_refused("profile " + model() + " --roofline " + file("absent/r.svg"), 1, "cannot write");
 }
 
 }  // namespace
