@@ -12,6 +12,7 @@
 #include "backend/onednn/primitive.h"
 #include "ir/error.h"
 #include "ir/verify.h"
+#include "runtime/machine.h"
 
 namespace deeper::backend {
 namespace {
@@ -66,7 +67,7 @@ runtime::Plan compile(const ir::Graph& graph, const Target& target, const Compil
   runtime::Plan plan = lowering.finish();
   plan.model = graph.name;
   plan.isa = to_string(target.isa);
-  plan.onednn = onednn::library_version();
+  plan.onednn = runtime::onednn_version();
   plan.threads = target.threads;
   add_ports(plan, graph);
   plan.compile_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();

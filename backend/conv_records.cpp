@@ -12,8 +12,8 @@
 
 #include "backend/algorithms.h"
 #include "backend/kernels/gemm.h"
-#include "backend/onednn/compat.h"
 #include "ir/error.h"
+#include "runtime/machine.h"
 
 namespace deeper::backend {
 namespace {
@@ -99,7 +99,7 @@ std::string record_key(const ConvProblem& problem, const CompileOptions& options
 std::string machine_key(const Target& target) {
   return fmt::format("{}; {}; caches {} {} {}; {} threads; deeper {}, oneDNN {}, LIBXSMM {}", target.cpu,
                      to_string(target.isa), target.l1_bytes, target.l2_bytes, target.l3_bytes, target.threads,
-                     DEEPER_VERSION, onednn::library_version(), gemm_library_version());
+                     DEEPER_VERSION, runtime::onednn_version(), gemm_library_version());
 }
 
 fs::path default_records_file() {

@@ -20,9 +20,10 @@ int run(int argc, char** argv) {
   app.failure_message([](const CLI::App* failed, const CLI::Error& error) {
     const std::vector<std::string> strange =
         failed->get_parent() == nullptr ? failed->remaining() : std::vector<std::string>{};
-    const std::string what = strange.empty() || strange.front().starts_with('-')
-                                 ? error.what()
-                                 : fmt::format("there is no subcommand '{}'", strange.front());
+    const std::string what =
+        strange.empty() ? error.what()
+                        : fmt::format("there is no {} '{}'", strange.front().starts_with('-') ? "flag" : "subcommand",
+                                      strange.front());
     const std::vector<CLI::App*> chosen = failed->get_subcommands();
     return fmt::format("deeper: {} (see 'deeper {}--help')\n", what,
                        chosen.empty() ? "" : chosen.front()->get_name() + " ");

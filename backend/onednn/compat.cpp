@@ -1,7 +1,5 @@
 #include "backend/onednn/compat.h"
 
-#include <fmt/format.h>
-
 #include <utility>
 
 namespace deeper::backend::onednn {
@@ -56,11 +54,6 @@ PrimitiveDesc make_plain(const dnnl::primitive_attr& attributes, Arguments&&... 
 const dnnl::engine& cpu_engine() {
   static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   return engine;
-}
-
-std::string library_version() {
-  const dnnl_version_t* version = dnnl_version();
-  return fmt::format("{}.{}.{}", version->major, version->minor, version->patch);
 }
 
 bool is_empty(const Desc& desc) {

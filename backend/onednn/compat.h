@@ -18,9 +18,6 @@ using PrimitiveDesc = dnnl::primitive_desc_base;
 // The engine of this process's CPU.
 const dnnl::engine& cpu_engine();
 
-// "2.6.3": of the library that is loaded.
-std::string library_version();
-
 struct Window {
   ir::Extent2 strides{1, 1};
   ir::Extent2 dilations{1, 1};  // 1: dense
