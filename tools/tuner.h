@@ -33,9 +33,9 @@ struct MeasuredConv {
 };
 
 // Compiles the graph once for every way that the convolution with the most ways has, so that each convolution meets
-// each of its ways, and runs these plans in turn: every time is taken in the network itself, with its threads, its
-// images in the caches it finds them in, and its weights as cold as the network leaves them. `runs`: of each plan; 0:
-// as many as fit some twenty seconds. Reports to `report` unless it is empty.
+// each of its ways, and runs these plans in turn, each twice, timing the second run: every time is taken in the network
+// itself, with its threads, its images in the caches it finds them in, and its weights as cold as the network leaves
+// them. `runs`: timed ones of each plan; 0: as many as fit some twenty seconds. Reports to `report` unless it is empty.
 std::vector<MeasuredConv> measure_convs(const ir::Graph& graph, const backend::Target& target,
                                         const backend::CompileOptions& options, int runs, const ProgressReport& report);
 
