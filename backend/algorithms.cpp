@@ -22,11 +22,28 @@ bool matmul_applies(const ConvProblem& problem) {
 
 bool always(const ConvProblem&) { return true; }
 
+double promises_nothing(const ConvProblem&, const Target&) { return std::numeric_limits<double>::infinity(); }
+
+// The stems of networks, which oneDNN's AVX2 kernels for few input channels run near the FMA peak.
+double onednn_estimate_ns(const ConvProblem& problem, const Target& target) {
+  constexpr std::int64_t kFewChannels = 4;
+  constexpr double kMultiplyAddsPerNs = 0.95 * 16 * 3.4;
+  const ConvShape& shape = problem.shape;
+  const bool is_stem = shape.in_channels <= kFewChannels && shape.op.groups == 1 && shape.out_channels % 8 == 0 &&
+                       target.isa == Isa::avx2 && !problem.reads_slice() && !problem.writes_slice() &&
+                       !shape.has_residual && problem.constant_weights;
+  if (!is_stem) return promises_nothing(problem, target);
+  return static_cast<double>(multiply_adds(shape)) / kMultiplyAddsPerNs / target.threads;
+}
+
 std::vector<ConvAlgorithm> all_algorithms() {
   std::vector<ConvAlgorithm> rows;
   for (const ConvKernel& kernel : conv_kernels()) rows.push_back({.name = kernel.name, .kernel = &kernel});
-  rows.push_back({.name = "onednn.matmul", .applies = matmul_applies, .lower = lower_conv_as_matmul});
-  rows.push_back({.name = "onednn", .applies = always, .lower = lower_conv_onednn});
+  rows.push_back({.name = "onednn.matmul",
+                  .applies = matmul_applies,
+                  .estimate_ns = promises_nothing,
+                  .lower = lower_conv_as_matmul});
+  rows.push_back({.name = "onednn", .applies = always, .estimate_ns = onednn_estimate_ns, .lower = lower_conv_onednn});
   return rows;
 }
 
@@ -35,7 +52,9 @@ std::vector<ConvChoice> choices_of(const ConvAlgorithm& row, const ConvProblem& 
                                    const CompileOptions& options) {
   if (row.kernel == nullptr) {
     if (!row.applies(problem)) return {};
-    return {{.algorithm = &row, .candidate = {}}};
+    ConvChoice choice{.algorithm = &row, .candidate = {}};
+    choice.candidate.estimate_ns = row.estimate_ns(problem, target);
+    return {std::move(choice)};
   }
   if (options.kernels == Kernels::onednn || !problem.constant_weights) return {};
   if (options.low_memory && row.kernel->grows_weights) return {};
@@ -108,11 +127,8 @@ std::vector<ConvChoice> conv_choices(const ConvProblem& problem, const Target& t
     choices.insert(choices.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
   }
   DEEPER_CHECK(!choices.empty(), "choosing a convolution algorithm");
-  // oneDNN's rows come last and promise nothing.
-  const auto promise = [](const ConvChoice& choice) {
-    return choice.algorithm->kernel != nullptr ? choice.candidate.estimate_ns : std::numeric_limits<double>::infinity();
-  };
-  const auto best = std::ranges::min_element(choices, {}, promise);
+  const auto best =
+      std::ranges::min_element(choices, {}, [](const ConvChoice& choice) { return choice.candidate.estimate_ns; });
   std::rotate(choices.begin(), best, best + 1);
   return choices;
 }

@@ -28,8 +28,9 @@ ConvProblem conv_problem(Lowering& lowering, const ir::Node& node);
 struct ConvAlgorithm {
   std::string_view name;
   const ConvKernel* kernel = nullptr;  // null: oneDNN
-  // For oneDNN: whether to use it here, and how to emit the steps.
+  // For oneDNN: whether to use it here, what it promises (infinity: nothing), and how to emit the steps.
   bool (*applies)(const ConvProblem& problem) = nullptr;
+  double (*estimate_ns)(const ConvProblem& problem, const Target& target) = nullptr;
   void (*lower)(Lowering& lowering, const ir::Node& node, const ConvProblem& problem) = nullptr;
 };
 
@@ -44,7 +45,7 @@ struct ConvChoice {
 };
 
 // All ways to do it that are allowed: those of `options.force` where it applies, else all. First what the cost model
-// picks: the own kernel that promises to be fastest, else the first row of oneDNN's that applies. Pure.
+// picks: the fastest by what they promise, else the first row of oneDNN's that applies. Pure.
 std::vector<ConvChoice> conv_choices(const ConvProblem& problem, const Target& target, const CompileOptions& options);
 
 // What the record of the problem says where `options.records` has one that names a way still there, else the cost

@@ -386,7 +386,9 @@ double estimate_ns(const ConvShape& shape, const Target& target) {
   constexpr double kPixelPassBytesPerNs = 60;
   const ConvShape flat = flatten(shape);
   const Tuning tuning = choose(shape, target);
-  const double products = product_cycles(flat, tuning) / kGigahertz / static_cast<double>(target.threads);
+  constexpr double kBeyondProducts = 1.1;
+  const double products =
+      kBeyondProducts * product_cycles(flat, tuning) / kGigahertz / static_cast<double>(target.threads);
   const auto result_bytes =
       static_cast<double>(shape.batch * shape.output[0] * shape.output[1] * shape.out_channels * 4);
   const double passes = result_bytes / kPixelPassBytesPerNs / static_cast<double>(target.threads);

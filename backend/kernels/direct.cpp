@@ -328,8 +328,9 @@ double estimate_ns(const ConvShape& shape, const Target& target) {
   const double compute = cycles / kGigahertz / target.threads;
   const double fetch = static_cast<double>(weights_bytes(shape)) / kMemoryBytesPerNs;
   // The products fetch their weights ahead, but not faster than memory gives them.
-  constexpr double kExposed = 0.5;
-  return std::max(compute + kExposed * fetch, fetch);
+  constexpr std::int64_t kFewPixels = 12;
+  const double exposed = pixels < kFewPixels ? 1.0 : 0.5;
+  return std::max(compute + exposed * fetch, fetch);
 }
 
 runtime::Executable prepare(const runtime::Step& step, int /*threads*/) {

@@ -37,12 +37,15 @@ Tuning blocked(const ConvShape& shape, std::int64_t slice, const Tiling& tiling,
 double estimate(const ConvShape& shape, std::span<const std::int64_t> blocks, const Tuning& tuning,
                 const Target& target) {
   constexpr double kGigahertz = 3.4;
-  constexpr double kMemoryBytesPerNs = 18;
+  constexpr double kMemoryBytesPerNs = 16;
   // Cycles per vector of channels and frequency, one axis or two.
-  constexpr std::array<double, 2> kInputCycles{2.5, 5.0};
-  constexpr std::array<double, 2> kOutputCycles{2.0, 4.0};
-  constexpr double kCallCycles = 20;
-  const double lanes = target.isa == Isa::avx512 ? 16 : 8;
+  constexpr std::array<double, 2> kInputCycles{4.4, 8.8};
+  constexpr std::array<double, 2> kOutputCycles{1.4, 2.8};
+  // Of a slice's product: filling the pipeline, and the first weights, which nothing has fetched ahead.
+  constexpr double kCallCycles = 220;
+  const bool is_wide = target.isa == Isa::avx512;
+  const double lanes = is_wide ? 16 : 8;
+  const double wider_vectors = is_wide ? 1.8 : 1;  // bound by loads and stores
   double cycles = 0;
   for (const TileGroup& g : tile_groups(tuning.tiling)) {
     const std::int64_t tiles = g.tiles() * shape.batch;
@@ -55,15 +58,16 @@ double estimate(const ConvShape& shape, std::span<const std::int64_t> blocks, co
                 (work / product_efficiency(rows, (tiles + count - 1) / count, shape.in_channels, target.isa) + calls);
     }
     const std::size_t axes = g.row_y != 0 && g.row_x != 0 ? 1 : 0;
-    cycles += frequencies * static_cast<double>(tiles) / lanes *
+    cycles += frequencies * static_cast<double>(tiles) / lanes * wider_vectors *
               (kInputCycles[axes] * static_cast<double>(shape.in_channels) +
                kOutputCycles[axes] * static_cast<double>(shape.out_channels));
   }
   const double compute = cycles / kGigahertz / static_cast<double>(target.threads);
   const double fetch = static_cast<double>(weights_bytes(shape, tuning)) / kMemoryBytesPerNs;
-  // The products fetch their weights ahead, but not faster than memory gives them.
-  constexpr double kExposed = 0.6;
-  return std::max(compute + kExposed * fetch, fetch);
+  // The products fetch their weights ahead, but not all of them and no faster than memory gives them.
+  constexpr double kExposedFetch = 0.3;
+  constexpr double kExposedCompute = 0.7;
+  return std::max(compute + kExposedFetch * fetch, fetch + kExposedCompute * compute);
 }
 
 }  // namespace
