@@ -37,12 +37,12 @@ Tuning blocked(const ConvShape& shape, std::int64_t slice, const Tiling& tiling,
 double estimate(const ConvShape& shape, std::span<const std::int64_t> blocks, const Tuning& tuning,
                 const Target& target) {
   constexpr double kGigahertz = 3.4;
-  constexpr double kMemoryBytesPerNs = 16;
+  constexpr double kMemoryBytesPerNs = 13;
   // Cycles per vector of channels and frequency, one axis or two.
-  constexpr std::array<double, 2> kInputCycles{4.4, 8.8};
-  constexpr std::array<double, 2> kOutputCycles{1.4, 2.8};
+  constexpr std::array<double, 2> kInputCycles{3.9, 7.8};
+  constexpr std::array<double, 2> kOutputCycles{1.2, 2.4};
   // Of a slice's product: filling the pipeline, and the first weights, which nothing has fetched ahead.
-  constexpr double kCallCycles = 220;
+  constexpr double kCallCycles = 250;
   const bool is_wide = target.isa == Isa::avx512;
   const double lanes = is_wide ? 16 : 8;
   const double wider_vectors = is_wide ? 1.8 : 1;  // bound by loads and stores
@@ -65,8 +65,8 @@ double estimate(const ConvShape& shape, std::span<const std::int64_t> blocks, co
   const double compute = cycles / kGigahertz / static_cast<double>(target.threads);
   const double fetch = static_cast<double>(weights_bytes(shape, tuning)) / kMemoryBytesPerNs;
   // The products fetch their weights ahead, but not all of them and no faster than memory gives them.
-  constexpr double kExposedFetch = 0.3;
-  constexpr double kExposedCompute = 0.7;
+  constexpr double kExposedFetch = 0.4;
+  constexpr double kExposedCompute = 0.8;
   return std::max(compute + kExposedFetch * fetch, fetch + kExposedCompute * compute);
 }
 
