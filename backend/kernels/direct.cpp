@@ -218,6 +218,29 @@ struct Work {
     return std::min(end, (first / image + 1) * image);
   }
 
+  // Pixels of slice `index` that are this member's where the team shares rows of weights: all of them, but for the
+  // slices where its share starts and ends.
+  Range share_of_slice(std::int64_t index, std::int64_t pixels, runtime::Team team) const {
+    const Slice& slice = state.slices[index];
+    const Range rows = share(state.shape.out_channels * pixels, team.index, team.count);
+    const auto clamped = [&](std::int64_t at) {
+      return std::clamp<std::int64_t>((at - slice.channel * pixels) / slice.rows, 0, pixels);
+    };
+    return {clamped(rows.first), clamped(rows.last)};
+  }
+
+  void run_by_channels(std::int64_t pixels, runtime::Team team) const {
+    const std::int64_t depth = static_cast<std::int64_t>(state.taps.size()) * state.depth;
+    for (std::int64_t first = 0; first < pixels; first += state.pixels) {
+      const std::int64_t end = std::min(pixels, first + state.pixels);
+      for (std::size_t i = 0; i < state.slices.size(); ++i) {
+        const Range shared = share_of_slice(static_cast<std::int64_t>(i), pixels, team);
+        const Range part{std::max(first, shared.first), std::min(end, shared.last)};
+        if (part.size() > 0) multiply(part, state.slices[i], weights + state.slices[i].channel * depth);
+      }
+    }
+  }
+
   void run(Range pixels, Range slices) const {
     const std::int64_t depth = static_cast<std::int64_t>(state.taps.size()) * state.depth;
     for (std::int64_t first = pixels.first; first < pixels.last;) {
@@ -242,6 +265,11 @@ void run(const void* opaque, runtime::Addresses addresses, runtime::Team team) n
                   .residual = s.has_residual ? reinterpret_cast<const float*>(addresses[3]) : nullptr,
                   .result = reinterpret_cast<float*>(addresses[state.result_address]),
                   .scratch = state.copies ? scratch + team.index * state.scratch : nullptr};
+  const bool divides = static_cast<std::int64_t>(state.slices.size()) % team.count == 0;
+  if (state.prefer_channel_split && !divides && !state.copies) {
+    work.run_by_channels(s.batch * s.output[0] * s.output[1], team);
+    return;
+  }
   const std::int64_t unit = state.copies ? s.output[1] : 1;
   const std::int64_t units = s.batch * s.output[0] * s.output[1] / unit;
   const auto slices = static_cast<std::int64_t>(state.slices.size());
@@ -314,16 +342,16 @@ std::int64_t scratch_bytes(const ConvShape& shape, const Tuning& tuning, int thr
 double estimate_ns(const ConvShape& shape, const Target& target) {
   constexpr double kGigahertz = 3.4;
   constexpr double kMemoryBytesPerNs = 18;
-  constexpr double kBlockCycles = 90;
+  constexpr double kSumCycles = 5;  // of a block, for each vector of sums
   const std::int64_t pixels = shape.batch * shape.output[0] * shape.output[1];
   const std::int64_t depth = shape.in_channels * window(shape);
   const double lanes = static_cast<double>(product_kernels(target.isa).lanes);
   double cycles = 0;
   for (const Slice& slice : make_slices(shape, target.isa)) {
     const double work = static_cast<double>(pixels * slice.rows * depth) / (2 * lanes);
-    const double blocks = static_cast<double>(pixels * slice.rows) / (12 * lanes);
+    const double sums = static_cast<double>(pixels * slice.rows) / lanes;
     cycles += work / product_efficiency(slice.rows, pixels, depth, target.isa) +
-              blocks * (kBlockCycles + 4.0 * static_cast<double>(shape.kernel[0]));
+              sums * (kSumCycles + 0.3 * static_cast<double>(shape.kernel[0]));
   }
   const double compute = cycles / kGigahertz / target.threads;
   const double fetch = static_cast<double>(weights_bytes(shape)) / kMemoryBytesPerNs;
