@@ -29,9 +29,9 @@ double onednn_estimate_ns(const ConvProblem& problem, const Target& target) {
   constexpr std::int64_t kFewChannels = 4;
   constexpr double kMultiplyAddsPerNs = 0.95 * 16 * 3.4;
   const ConvShape& shape = problem.shape;
-  const bool is_stem = shape.in_channels <= kFewChannels && shape.op.groups == 1 && shape.out_channels % 8 == 0 &&
-                       target.isa == Isa::avx2 && !problem.reads_slice() && !problem.writes_slice() &&
-                       !shape.has_residual && problem.constant_weights;
+  const bool is_stem = shape.in_channels <= kFewChannels && shape.out_channels % 8 == 0 && target.isa == Isa::avx2 &&
+                       !problem.reads_slice() && !problem.writes_slice() && !shape.has_residual &&
+                       problem.constant_weights;
   if (!is_stem) return promises_nothing(problem, target);
   return static_cast<double>(multiply_adds(shape)) / kMultiplyAddsPerNs / target.threads;
 }
