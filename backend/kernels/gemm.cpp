@@ -18,8 +18,8 @@ struct Block {
   std::int64_t rows;
   double efficiency;
 };
-constexpr Block kAvx2Blocks[] = {{32, 0.93}, {24, 0.88}, {16, 0.68}, {8, 0.43}};
-constexpr Block kAvx512Blocks[] = {{64, 0.88}, {48, 0.87}, {32, 0.86}, {16, 0.81}};
+constexpr Block kAvx2Blocks[] = {{32, 0.97}, {24, 0.92}, {16, 0.71}, {8, 0.45}};
+constexpr Block kAvx512Blocks[] = {{64, 0.98}, {48, 0.97}, {32, 0.96}, {16, 0.90}};
 
 std::span<const Block> blocks(Isa isa) {
   if (isa == Isa::avx512) return kAvx512Blocks;
