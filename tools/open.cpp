@@ -8,6 +8,7 @@
 #include "backend/target.h"
 #include "ir/error.h"
 #include "runtime/plan_file.h"
+#include "tools/tuner.h"
 
 namespace deeper {
 namespace {

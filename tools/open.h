@@ -1,22 +1,24 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
+#include <functional>
 #include <optional>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "backend/compile.h"
 #include "frontend/import.h"
 #include "passes/passes.h"
 #include "runtime/plan.h"
-#include "tools/tuner.h"
 
 // From a file to a plan in one call: what the command line, the C API and embedding programs use.
 namespace deeper {
 
 // How kernels are chosen: by cost model; by the records of measurements where there are some; by measuring now.
 enum class Tune : std::uint8_t { off, cached, full };
+
+// What is being done and how much of it is done, from 0 to 1.
+using ProgressReport = std::function<void(std::string_view what, double share)>;
 
 struct OpenOptions {
   frontend::ImportOptions import;

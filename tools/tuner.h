@@ -1,20 +1,16 @@
 #pragma once
 
-#include <functional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "backend/algorithms.h"
 #include "backend/compile.h"
 #include "backend/conv_records.h"
+#include "tools/open.h"
 
 // Measures the ways to do the convolutions of a graph: what --tune full does.
 namespace deeper {
-
-// What is being done and how much of it is done, from 0 to 1.
-using ProgressReport = std::function<void(std::string_view what, double share)>;
 
 struct MeasuredChoice {
   backend::ConvChoice choice;
