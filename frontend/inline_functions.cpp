@@ -35,10 +35,18 @@ std::int64_t default_opset(const google::protobuf::RepeatedPtrField<onnx::Operat
   return 0;
 }
 
-// The attributes of a call: those it gives, then the function's defaults, which are field 11 of messages younger than
-// the installed library's.
+// The function's defaults where the installed library knows them.
+template <typename Function>
+void append_known_defaults(const Function& function, std::vector<onnx::AttributeProto>& all) {
+  if constexpr (requires { function.attribute_proto(); }) {
+    all.insert(all.end(), function.attribute_proto().begin(), function.attribute_proto().end());
+  }
+}
+
+// The attributes of a call: those it gives, then the function's defaults, field 11, which older libraries do not know.
 std::vector<onnx::AttributeProto> call_attributes(const onnx::FunctionProto& function, const onnx::NodeProto& call) {
   std::vector<onnx::AttributeProto> all(call.attribute().begin(), call.attribute().end());
+  append_known_defaults(function, all);
   const google::protobuf::UnknownFieldSet& unknown = function.GetReflection()->GetUnknownFields(function);
   for (int i = 0; i < unknown.field_count(); ++i) {
     const google::protobuf::UnknownField& field = unknown.field(i);

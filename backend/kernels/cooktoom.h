@@ -50,6 +50,20 @@ struct CookToom {
 namespace detail {
 using Polynomial = std::array<Fraction, kMaxPoints>;
 
+// Zeros written out: gcc 14 lets a constant expression spoil the initial values that others of the type start from.
+constexpr void clear(FractionMatrix& matrix) {
+  for (auto& row : matrix) {
+    for (Fraction& element : row) element = 0;
+  }
+}
+
+constexpr Polynomial constant(Fraction value) {
+  Polynomial result{};
+  for (Fraction& coefficient : result) coefficient = 0;
+  result[0] = value;
+  return result;
+}
+
 // p(x) (x - root)
 constexpr Polynomial times_root(const Polynomial& p, Fraction root) {
   Polynomial result{};
@@ -72,11 +86,14 @@ constexpr ExactTransform make_exact_transform(int m, int r, std::span<const Frac
   t.outputs = m;
   t.taps = r;
   t.points = m + r - 1;
+  detail::clear(t.output);
+  detail::clear(t.weights);
+  detail::clear(t.input);
   const int finite = t.points - 1;
-  detail::Polynomial all{Fraction(1)};
+  detail::Polynomial all = detail::constant(1);
   for (int i = 0; i < finite; ++i) {
     const Fraction point = finite_points[i];
-    detail::Polynomial others{Fraction(1)};
+    detail::Polynomial others = detail::constant(1);
     Fraction scale = 1;
     for (int j = 0; j < finite; ++j) {
       if (j == i) continue;
