@@ -161,7 +161,8 @@ TEST_F(Cli, CheckAgreesAndProfileCoversEveryStep) {
 TEST_F(Cli, TuningKeepsRecordsThatLaterCompilationsUse) {
   const std::string records = " --threads 1 --tune-file " + file("tuning.json");
   ASSERT_EQ(run_deeper("compile " + model() + " --tune full" + records + " -o " + file("full.plan")).status, 0);
-  EXPECT_THAT(tools::read_file(file("tuning.json")), HasSubstr("winograd"));
+  EXPECT_THAT(tools::read_file(file("tuning.json")),
+              HasSubstr("window 3x3"));  // the fastest way is the machine's to say
   ASSERT_EQ(run_deeper("compile " + model() + " --tune cached" + records + " -o " + file("cached.plan")).status, 0);
   EXPECT_EQ(run_deeper("inspect " + file("cached.plan") + " --stage plan").out,
             run_deeper("inspect " + file("full.plan") + " --stage plan").out);
