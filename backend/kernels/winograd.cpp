@@ -213,12 +213,13 @@ struct Work {
   float* result;
   float* scratch;
 
-  using Pointers = std::array<const float*, kMaxPoints>;
+  // Of a tile's pixels, line by line.
+  using Pointers = std::array<const float*, kMaxPoints * kMaxPoints>;
 
   float* pass() const { return scratch + state.layout.pass; }
 
-  // Pixels x, x + 1, ... of a row of the source; zeros outside the image.
-  void source_row(std::int64_t image, std::int64_t y, std::int64_t x, int count, Pointers& pixels) const {
+  // `count` pixels x, x + 1, ... of a row of the source; zeros outside the image.
+  void source_row(std::int64_t image, std::int64_t y, std::int64_t x, int count, const float** pixels) const {
     const ConvShape& s = state.shape;
     const bool inside = y >= 0 && y < s.input[0];
     const float* row = source + image * s.source.image + y * s.source.row;
@@ -230,48 +231,46 @@ struct Work {
 
   void transform_input(const TileKind& kind, const TileBlock& block) const {
     const ConvShape& s = state.shape;
+    const int points_y = kind.tiles.y().points();
+    const int points_x = kind.tiles.x().points();
+    const Pointers columns = pass_columns(points_y, points_x);
     for (std::int64_t tile = block.tiles.first; tile < block.tiles.last; ++tile) {
-      Place place = place_of(kind.tiles, tile);
-      place.y -= s.op.pads[0];
-      place.x -= s.op.pads[1];
-      float* to = scratch + (tile - block.tiles.first) * s.in_channels;
-      if (kind.tiles.row_y == 0) {
-        Pointers pixels;
-        source_row(place.image, place.y, place.x, kind.tiles.x().points(), pixels);
-        kind.x.input(pixels.data(), s.in_channels, to, state.layout.input_stride);
-      } else if (kind.tiles.row_x == 0) {
-        Pointers pixels;
-        for (int j = 0; j < kind.tiles.y().points(); ++j) {
-          Pointers pixel;
-          source_row(place.image, place.y + j, place.x, 1, pixel);
-          pixels[j] = pixel[0];
-        }
-        kind.y.input(pixels.data(), s.in_channels, to, state.layout.input_stride);
-      } else {
-        transform_square(kind, place, to);
+      const Place place = place_of(kind.tiles, tile);
+      Pointers pixels;
+      for (int j = 0; j < points_y; ++j) {
+        source_row(place.image, place.y - s.op.pads[0] + j, place.x - s.op.pads[1], points_x,
+                   pixels.data() + j * points_x);
       }
+      float* to = scratch + (tile - block.tiles.first) * s.in_channels;
+      if (kind.tiles.row_y != 0 && kind.tiles.row_x != 0) {
+        transform_square(kind, pixels, columns, to);
+        continue;
+      }
+      const AxisTransform& axis = kind.tiles.row_y == 0 ? kind.x : kind.y;
+      axis.input(pixels.data(), 0, {.channels = s.in_channels}, to, {.point = state.layout.input_stride});
     }
   }
 
+  // Where what the first axis' transform leaves is, for each column from top to bottom.
+  Pointers pass_columns(int points_y, int points_x) const {
+    Pointers columns;
+    for (int k = 0; k < points_x; ++k) {
+      for (int j = 0; j < points_y; ++j) columns[k * points_y + j] = pass() + (j * points_x + k) * kChunk;
+    }
+    return columns;
+  }
+
   // Along x for each row of the tile, then along y for each column of frequencies.
-  void transform_square(const TileKind& kind, const Place& place, float* to) const {
-    const int points_y = kind.tiles.y().points();
-    const int points_x = kind.tiles.x().points();
-    std::array<Pointers, kMaxPoints> rows;
-    for (int j = 0; j < points_y; ++j) source_row(place.image, place.y + j, place.x, points_x, rows[j]);
+  void transform_square(const TileKind& kind, const Pointers& pixels, const Pointers& columns, float* to) const {
+    const std::int64_t points_y = kind.tiles.y().points();
+    const std::int64_t points_x = kind.tiles.x().points();
+    const std::int64_t stride = state.layout.input_stride;
     for (std::int64_t c = 0; c < state.shape.in_channels; c += kChunk) {
       const std::int64_t channels = std::min(kChunk, state.shape.in_channels - c);
-      for (int j = 0; j < points_y; ++j) {
-        Pointers pixels;
-        for (int k = 0; k < points_x; ++k) pixels[k] = rows[j][k] + c;
-        kind.x.input(pixels.data(), channels, pass() + j * points_x * kChunk, kChunk);
-      }
-      for (int k = 0; k < points_x; ++k) {
-        Pointers column;
-        for (int j = 0; j < points_y; ++j) column[j] = pass() + (j * points_x + k) * kChunk;
-        kind.y.input(column.data(), channels, to + k * state.layout.input_stride + c,
-                     points_x * state.layout.input_stride);
-      }
+      kind.x.input(pixels.data(), c, {.count = points_y, .channels = channels}, pass(),
+                   {.line = points_x * kChunk, .point = kChunk});
+      kind.y.input(columns.data(), 0, {.count = points_x, .channels = channels}, to + c,
+                   {.line = stride, .point = points_x * stride});
     }
   }
 
@@ -292,62 +291,59 @@ struct Work {
     }
   }
 
-  // Where outputs (y, x), (y, x + 1), ... or, going `down`, (y, x), (y + 1, x), ... of a channel group go, and their
-  // residuals; outside the image, to the discarded ones.
+  // Where the outputs of a tile go, row by row, and their residuals; outside the image, to the discarded ones.
   struct Targets {
-    std::array<float*, kMaxPoints> result;
+    std::array<float*, kMaxPoints * kMaxPoints> result;
     Pointers residual;
   };
-  void targets(const Place& at, bool down, int count, std::int64_t channel, Targets& to) const {
+  void targets(const Place& at, std::int64_t rows, std::int64_t columns, std::int64_t channel, Targets& to) const {
     const ConvShape& s = state.shape;
-    for (int i = 0; i < count; ++i) {
-      const std::int64_t y = at.y + (down ? i : 0);
-      const std::int64_t x = at.x + (down ? 0 : i);
-      const bool inside = y < s.output[0] && x < s.output[1];
-      to.result[i] = inside ? result + at.image * s.result.image + y * s.result.row + x * s.result.pixel + channel
-                            : scratch + state.layout.discarded;
-      to.residual[i] = state.zeros.data();
-      if (inside && residual != nullptr) {
-        to.residual[i] = residual + at.image * s.residual.image + y * s.residual.row + x * s.residual.pixel + channel;
+    std::size_t i = 0;
+    for (std::int64_t y = at.y; y < at.y + rows; ++y) {
+      for (std::int64_t x = at.x; x < at.x + columns; ++x, ++i) {
+        const bool inside = y < s.output[0] && x < s.output[1];
+        to.result[i] = inside ? result + at.image * s.result.image + y * s.result.row + x * s.result.pixel + channel
+                              : scratch + state.layout.discarded;
+        if (residual == nullptr) continue;
+        to.residual[i] = state.zeros.data();
+        if (inside) {
+          to.residual[i] = residual + at.image * s.residual.image + y * s.residual.row + x * s.residual.pixel + channel;
+        }
       }
     }
   }
 
   void transform_output(const TileKind& kind, const TileBlock& block, const ChannelGroup& group) const {
     const std::int64_t width = std::min(group.width, state.shape.out_channels - group.channel);
+    const bool is_square = kind.tiles.row_y != 0 && kind.tiles.row_x != 0;
     for (std::int64_t tile = block.tiles.first; tile < block.tiles.last; ++tile) {
       const Place place = place_of(kind.tiles, tile);
+      const std::int64_t rows =
+          std::min<std::int64_t>(kind.tiles.y().outputs, is_square ? state.shape.output[0] - place.y : kMaxPoints);
+      Targets to;
+      targets(place, rows, kind.tiles.x().outputs, group.channel, to);
       const float* from = scratch + state.layout.products + (tile - block.tiles.first) * state.layout.width;
-      if (kind.tiles.row_y != 0 && kind.tiles.row_x != 0) {
-        finish_square(kind, place, group.channel, width, from);
+      if (is_square) {
+        finish_square(kind, to, rows, group.channel, width, from);
         continue;
       }
-      const bool down = kind.tiles.row_x == 0;
-      Targets to;
-      targets(place, down, down ? kind.tiles.y().outputs : kind.tiles.x().outputs, group.channel, to);
-      (down ? kind.y : kind.x)
-          .finish(from, state.layout.output_stride, width, to.result.data(),
-                  residual != nullptr ? to.residual.data() : nullptr, bias + group.channel, state.epilogue);
+      (kind.tiles.row_x == 0 ? kind.y : kind.x)
+          .finish(from, {.point = state.layout.output_stride}, {.channels = width}, to.result.data(),
+                  residual != nullptr ? to.residual.data() : nullptr, bias + group.channel, 0, state.epilogue);
     }
   }
 
-  void finish_square(const TileKind& kind, const Place& place, std::int64_t first_channel, std::int64_t width,
-                     const float* from) const {
-    const int points_x = kind.tiles.x().points();
-    const std::int64_t rows = std::min<std::int64_t>(kind.tiles.y().outputs, state.shape.output[0] - place.y);
+  void finish_square(const TileKind& kind, const Targets& to, std::int64_t rows, std::int64_t first_channel,
+                     std::int64_t width, const float* from) const {
+    const std::int64_t points_x = kind.tiles.x().points();
+    const std::int64_t stride = state.layout.output_stride;
     for (std::int64_t c = 0; c < width; c += kChunk) {
       const std::int64_t channels = std::min(kChunk, width - c);
-      for (int k = 0; k < points_x; ++k) {
-        kind.y.output(from + k * state.layout.output_stride + c, points_x * state.layout.output_stride, channels,
-                      pass() + k * kChunk, points_x * kChunk);
-      }
-      for (std::int64_t i = 0; i < rows; ++i) {
-        Targets to;
-        targets({.image = place.image, .y = place.y + i, .x = place.x}, false, kind.tiles.x().outputs,
-                first_channel + c, to);
-        kind.x.finish(pass() + i * points_x * kChunk, kChunk, channels, to.result.data(),
-                      residual != nullptr ? to.residual.data() : nullptr, bias + first_channel + c, state.epilogue);
-      }
+      kind.y.output(from + c, {.line = stride, .point = points_x * stride}, {.count = points_x, .channels = channels},
+                    pass(), {.line = kChunk, .point = points_x * kChunk});
+      kind.x.finish(pass(), {.line = points_x * kChunk, .point = kChunk}, {.count = rows, .channels = channels},
+                    to.result.data(), residual != nullptr ? to.residual.data() : nullptr, bias + first_channel, c,
+                    state.epilogue);
     }
   }
 };

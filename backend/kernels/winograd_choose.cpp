@@ -18,7 +18,7 @@ std::int64_t most_frequencies(const Tiling& tiling) {
 
 // Block sizes for a tiling: half of L2 for the transformed input, a quarter for the products.
 Tuning blocked(const ConvShape& shape, std::int64_t slice, const Tiling& tiling, const Target& target) {
-  constexpr std::int64_t kFewest = 12;
+  constexpr std::int64_t kFewest = 16;  // lest fetching the weights take longer than the products
   constexpr std::int64_t kMost = 48;
   const std::int64_t frequencies = most_frequencies(tiling);
   std::int64_t tiles = target.l2_bytes / 2 / (frequencies * shape.in_channels * kFloat);

@@ -115,7 +115,8 @@ HWY_INLINE void input_pair(D d, const V* in, float* out, std::int64_t out_stride
 }
 
 template <int kRow, typename D>
-HWY_INLINE void input_vector(D d, const float* const* in, std::int64_t c, float* out, std::int64_t out_stride) {
+HWY_INLINE void input_vector(D d, const float* const (&in)[Row<kRow>::kPoints], std::int64_t c, float* out,
+                             std::int64_t out_stride) {
   using V = hn::Vec<D>;
   constexpr int kPoints = Row<kRow>::kPoints;
   constexpr int kPaired = 2 * Row<kRow>::kPairs;
@@ -160,8 +161,10 @@ HWY_INLINE void outputs(D d, const float* in, std::int64_t in_stride, const Take
 
 template <typename D>
 HWY_INLINE hn::Vec<D> activated(D d, hn::Vec<D> value, const Epilogue& epilogue) {
-  const auto scaled = hn::Mul(value, hn::Set(d, epilogue.slope));
-  value = hn::IfThenElse(hn::Lt(value, hn::Zero(d)), scaled, value);
+  if (epilogue.slope != 1) {
+    const auto scaled = hn::Mul(value, hn::Set(d, epilogue.slope));
+    value = hn::IfThenElse(hn::Lt(value, hn::Zero(d)), scaled, value);
+  }
   return hn::Min(hn::Set(d, epilogue.high), hn::Max(hn::Set(d, epilogue.low), value));
 }
 
@@ -182,46 +185,59 @@ HWY_INLINE void for_channels(std::int64_t channels, const Body& body) {
 }
 
 template <int kRow>
-void input(const float* const* in, std::int64_t channels, float* out, std::int64_t out_stride) {
-  for_channels(
-      channels, [&](auto d, std::int64_t c)
-                    __attribute__((always_inline)) { input_vector<kRow>(d, in, c, out, out_stride); });
-}
-
-template <int kRow>
-void output(const float* in, std::int64_t in_stride, std::int64_t channels, float* out, std::int64_t out_stride) {
-  for_channels(
-      channels, [&](auto d, std::int64_t c) __attribute__((always_inline)) {
-        outputs<kRow>(
-            d, in + c, in_stride, [&](int i, auto value) __attribute__((always_inline)) {
-              hn::StoreU(value, d, out + i * out_stride + c);
-            });
-      });
-}
-
-template <int kRow>
-void finish(const float* in, std::int64_t in_stride, std::int64_t channels, float* const* out,
-            const float* const* residual, const float* bias, const Epilogue& epilogue) {
-  if (residual == nullptr) {
+void input(const float* const* in, std::int64_t first, Lines lines, float* out, Pitch out_pitch) {
+  constexpr int kPoints = Row<kRow>::kPoints;
+  for (std::int64_t line = 0; line < lines.count; ++line, in += kPoints, out += out_pitch.line) {
+    const float* values[kPoints];
+    for (int j = 0; j < kPoints; ++j) values[j] = in[j] + first;
     for_channels(
-        channels, [&](auto d, std::int64_t c) __attribute__((always_inline)) {
-          const auto addend = hn::LoadU(d, bias + c);
+        lines.channels, [&](auto d, std::int64_t c)
+                            __attribute__((always_inline)) { input_vector<kRow>(d, values, c, out, out_pitch.point); });
+  }
+}
+
+template <int kRow>
+void output(const float* in, Pitch in_pitch, Lines lines, float* out, Pitch out_pitch) {
+  for (std::int64_t line = 0; line < lines.count; ++line, in += in_pitch.line, out += out_pitch.line) {
+    for_channels(
+        lines.channels, [&](auto d, std::int64_t c) __attribute__((always_inline)) {
           outputs<kRow>(
-              d, in + c, in_stride, [&](int i, auto value) __attribute__((always_inline)) {
-                hn::StoreU(activated(d, hn::Add(value, addend), epilogue), d, out[i] + c);
+              d, in + c, in_pitch.point, [&](int i, auto value) __attribute__((always_inline)) {
+                hn::StoreU(value, d, out + i * out_pitch.point + c);
               });
         });
-    return;
   }
-  for_channels(
-      channels, [&](auto d, std::int64_t c) __attribute__((always_inline)) {
-        const auto addend = hn::LoadU(d, bias + c);
-        outputs<kRow>(
-            d, in + c, in_stride, [&](int i, auto value) __attribute__((always_inline)) {
-              const auto sum = hn::Add(hn::Add(value, addend), hn::LoadU(d, residual[i] + c));
-              hn::StoreU(activated(d, sum, epilogue), d, out[i] + c);
-            });
-      });
+}
+
+template <int kRow, bool kHasResidual>
+void finish_lines(const float* in, Pitch in_pitch, Lines lines, float* const* out, const float* const* residual,
+                  const float* bias, std::int64_t first, const Epilogue& epilogue) {
+  constexpr int kOutputs = Row<kRow>::kOutputs;
+  for (std::int64_t line = 0; line < lines.count; ++line, in += in_pitch.line, out += kOutputs) {
+    float* results[kOutputs];
+    const float* addends[kOutputs];
+    for (int i = 0; i < kOutputs; ++i) {
+      results[i] = out[i] + first;
+      if (kHasResidual) addends[i] = residual[line * kOutputs + i] + first;
+    }
+    for_channels(
+        lines.channels, [&](auto d, std::int64_t c) __attribute__((always_inline)) {
+          const auto offset = hn::LoadU(d, bias + first + c);
+          outputs<kRow>(
+              d, in + c, in_pitch.point, [&](int i, auto value) __attribute__((always_inline)) {
+                auto sum = hn::Add(value, offset);
+                if (kHasResidual) sum = hn::Add(sum, hn::LoadU(d, addends[i] + c));
+                hn::StoreU(activated(d, sum, epilogue), d, results[i] + c);
+              });
+        });
+  }
+}
+
+template <int kRow>
+void finish(const float* in, Pitch in_pitch, Lines lines, float* const* out, const float* const* residual,
+            const float* bias, std::int64_t first, const Epilogue& epilogue) {
+  const auto run = residual != nullptr ? finish_lines<kRow, true> : finish_lines<kRow, false>;
+  run(in, in_pitch, lines, out, residual, bias, first, epilogue);
 }
 
 template <int... kRow>

@@ -11,17 +11,28 @@
 // the compiler derives from the row's points.
 namespace deeper::backend {
 
-// Functions for F(m, r) with n points; `channels` adjacent channels at a time. "p-th" counts points, "i-th" outputs.
+// Transforms of as many lines, each of adjacent channels.
+struct Lines {
+  std::int64_t count = 1;
+  std::int64_t channels = 0;
+};
+
+// Steps in floats: from line to line, and from point to point (or output to output) of a line.
+struct Pitch {
+  std::int64_t line = 0;
+  std::int64_t point = 0;
+};
+
+// Functions for F(m, r) with n points, for every line l. "p-th" counts points, "i-th" outputs.
 struct AxisTransform {
-  // out[p * out_stride + c] = sum over j of B^T[p][j] in[j][c]; in has n pointers.
-  void (*input)(const float* const* in, std::int64_t channels, float* out, std::int64_t out_stride) = nullptr;
-  // out[i * out_stride + c] = sum over p of A^T[i][p] in[p * in_stride + c].
-  void (*output)(const float* in, std::int64_t in_stride, std::int64_t channels, float* out,
-                 std::int64_t out_stride) = nullptr;
-  // out[i][c] = activation(that sum + bias[c] + residual[i][c]); out and residual have m pointers, residual may be
-  // null.
-  void (*finish)(const float* in, std::int64_t in_stride, std::int64_t channels, float* const* out,
-                 const float* const* residual, const float* bias, const Epilogue& epilogue) = nullptr;
+  // out[l, p][c] = sum over j of B^T[p][j] in[l * n + j][first + c]
+  void (*input)(const float* const* in, std::int64_t first, Lines lines, float* out, Pitch out_pitch) = nullptr;
+  // out[l, i][c] = sum over p of A^T[i][p] in[l, p][c]
+  void (*output)(const float* in, Pitch in_pitch, Lines lines, float* out, Pitch out_pitch) = nullptr;
+  // out[l * m + i][first + c] = activation(that sum + bias[first + c] + residual[l * m + i][first + c]); residual may
+  // be null.
+  void (*finish)(const float* in, Pitch in_pitch, Lines lines, float* const* out, const float* const* residual,
+                 const float* bias, std::int64_t first, const Epilogue& epilogue) = nullptr;
 };
 
 // One per row of kCookToom.
