@@ -38,6 +38,7 @@ double estimate(const ConvShape& shape, std::span<const std::int64_t> blocks, co
                 const Target& target) {
   constexpr double kGigahertz = 3.4;
   constexpr double kMemoryBytesPerNs = 13;
+  constexpr double kCacheBytesPerNs = 25;  // L3's, for the weights of every block of tiles but the first
   // Cycles per vector of channels and frequency, one axis or two.
   constexpr std::array<double, 2> kInputCycles{3.9, 7.8};
   constexpr std::array<double, 2> kOutputCycles{1.2, 2.4};
@@ -46,24 +47,29 @@ double estimate(const ConvShape& shape, std::span<const std::int64_t> blocks, co
   const bool is_wide = target.isa == Isa::avx512;
   const double lanes = is_wide ? 16 : 8;
   const double wider_vectors = is_wide ? 1.8 : 1;  // bound by loads and stores
-  double cycles = 0;
+  double cycles = 0;                               // of the busiest member
+  double refetched = 0;
   for (const TileGroup& g : tile_groups(tuning.tiling)) {
-    const std::int64_t tiles = g.tiles() * shape.batch;
+    const std::int64_t tiles = (g.tiles() * shape.batch + target.threads - 1) / target.threads;
     const std::int64_t count = (tiles + tuning.tiles - 1) / tuning.tiles;
     const auto frequencies = static_cast<double>(g.frequencies());
+    std::int64_t weights = 0;
     for (const std::int64_t rows : blocks) {
       const double work = static_cast<double>(tiles * rows * shape.in_channels) / (2 * lanes);
       const double calls = static_cast<double>(count) * kCallCycles;
       cycles += frequencies *
                 (work / product_efficiency(rows, (tiles + count - 1) / count, shape.in_channels, target.isa) + calls);
+      weights += g.frequencies() * rows * shape.in_channels * kFloat;
     }
+    if (weights > target.l2_bytes / 2) refetched += static_cast<double>((count - 1) * weights);
     const std::size_t axes = g.row_y != 0 && g.row_x != 0 ? 1 : 0;
     cycles += frequencies * static_cast<double>(tiles) / lanes * wider_vectors *
               (kInputCycles[axes] * static_cast<double>(shape.in_channels) +
                kOutputCycles[axes] * static_cast<double>(shape.out_channels));
   }
-  const double compute = cycles / kGigahertz / static_cast<double>(target.threads);
-  const double fetch = static_cast<double>(weights_bytes(shape, tuning)) / kMemoryBytesPerNs;
+  const double compute = cycles / kGigahertz;
+  const double fetch =
+      static_cast<double>(weights_bytes(shape, tuning)) / kMemoryBytesPerNs + refetched / kCacheBytesPerNs;
   // The products fetch their weights ahead, but not all of them and no faster than memory gives them.
   constexpr double kExposedFetch = 0.4;
   constexpr double kExposedCompute = 0.8;
