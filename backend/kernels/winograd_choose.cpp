@@ -31,14 +31,29 @@ Tuning blocked(const ConvShape& shape, std::int64_t slice, const Tiling& tiling,
   tiles = (all + blocks - 1) / blocks;
   std::int64_t channels = target.l2_bytes / 4 / (frequencies * tiles * kFloat);
   channels = std::clamp(channels / slice * slice, fewest_channels, std::max<std::int64_t>(fewest_channels, 192));
+  // Groups that the members can share evenly.
+  std::int64_t groups = (shape.out_channels + channels - 1) / channels;
+  if (groups > 1) {
+    groups = (groups + target.threads - 1) / target.threads * target.threads;
+    channels = ((shape.out_channels + groups - 1) / groups + slice - 1) / slice * slice;
+  }
   return {.isa = target.isa, .tiling = tiling, .tiles = tiles, .channels = channels};
 }
 
-double estimate(const ConvShape& shape, std::span<const std::int64_t> blocks, const Tuning& tuning,
-                const Target& target) {
+// What the member that has most to do takes of the tiles, one part of so many, and of the output channels.
+struct Share {
+  std::int64_t tile_parts = 1;
+  double channels = 1;
+};
+
+// Its time.
+double member_ns(const ConvShape& shape, std::span<const std::int64_t> slices, const Tuning& tuning,
+                 const Target& target, const Share& share) {
   constexpr double kGigahertz = 3.4;
   constexpr double kMemoryBytesPerNs = 13;
-  constexpr double kCacheBytesPerNs = 25;  // L3's, for the weights of every block of tiles but the first
+  // What every block of tiles but the first reads again.
+  constexpr double kL3BytesPerNs = 25;
+  constexpr double kL2BytesPerNs = 60;
   // Cycles per vector of channels and frequency, one axis or two.
   constexpr std::array<double, 2> kInputCycles{3.9, 7.8};
   constexpr std::array<double, 2> kOutputCycles{1.2, 2.4};
@@ -47,33 +62,47 @@ double estimate(const ConvShape& shape, std::span<const std::int64_t> blocks, co
   const bool is_wide = target.isa == Isa::avx512;
   const double lanes = is_wide ? 16 : 8;
   const double wider_vectors = is_wide ? 1.8 : 1;  // bound by loads and stores
-  double cycles = 0;                               // of the busiest member
-  double refetched = 0;
+  const double outputs = static_cast<double>(shape.out_channels) * share.channels;
+  double cycles = 0;
+  double fetch = 0;
   for (const TileGroup& g : tile_groups(tuning.tiling)) {
-    const std::int64_t tiles = (g.tiles() * shape.batch + target.threads - 1) / target.threads;
+    const std::int64_t tiles = (g.tiles() * shape.batch + share.tile_parts - 1) / share.tile_parts;
     const std::int64_t count = (tiles + tuning.tiles - 1) / tuning.tiles;
     const auto frequencies = static_cast<double>(g.frequencies());
-    std::int64_t weights = 0;
-    for (const std::int64_t rows : blocks) {
-      const double work = static_cast<double>(tiles * rows * shape.in_channels) / (2 * lanes);
-      const double calls = static_cast<double>(count) * kCallCycles;
-      cycles += frequencies *
-                (work / product_efficiency(rows, (tiles + count - 1) / count, shape.in_channels, target.isa) + calls);
-      weights += g.frequencies() * rows * shape.in_channels * kFloat;
+    std::int64_t rows = 0;
+    double products = 0;
+    for (const std::int64_t slice : slices) {
+      const double work = static_cast<double>(tiles * slice * shape.in_channels) / (2 * lanes);
+      products += work / product_efficiency(slice, (tiles + count - 1) / count, shape.in_channels, target.isa) +
+                  static_cast<double>(count) * kCallCycles;
+      rows += slice;
     }
-    if (weights > target.l2_bytes / 2) refetched += static_cast<double>((count - 1) * weights);
     const std::size_t axes = g.row_y != 0 && g.row_x != 0 ? 1 : 0;
-    cycles += frequencies * static_cast<double>(tiles) / lanes * wider_vectors *
-              (kInputCycles[axes] * static_cast<double>(shape.in_channels) +
-               kOutputCycles[axes] * static_cast<double>(shape.out_channels));
+    cycles += frequencies *
+              (products * share.channels +
+               static_cast<double>(tiles) / lanes * wider_vectors *
+                   (kInputCycles[axes] * static_cast<double>(shape.in_channels) + kOutputCycles[axes] * outputs));
+    const double weights = frequencies * static_cast<double>(rows * shape.in_channels * kFloat) * share.channels;
+    const double images =
+        frequencies * static_cast<double>(tuning.tiles * (shape.in_channels + tuning.channels) * kFloat);
+    const double again = weights + images > static_cast<double>(target.l2_bytes) ? kL3BytesPerNs : kL2BytesPerNs;
+    fetch += weights * (1 / kMemoryBytesPerNs + static_cast<double>(count - 1) / again);
   }
   const double compute = cycles / kGigahertz;
-  const double fetch =
-      static_cast<double>(weights_bytes(shape, tuning)) / kMemoryBytesPerNs + refetched / kCacheBytesPerNs;
   // The products fetch their weights ahead, but not all of them and no faster than memory gives them.
   constexpr double kExposedFetch = 0.4;
   constexpr double kExposedCompute = 0.8;
   return std::max(compute + kExposedFetch * fetch, fetch + kExposedCompute * compute);
+}
+
+double estimate(const ConvShape& shape, std::span<const std::int64_t> slices, const Tuning& tuning,
+                const Target& target) {
+  const double by_tiles = member_ns(shape, slices, tuning, target, {.tile_parts = target.threads});
+  const std::int64_t groups = (shape.out_channels + tuning.channels - 1) / tuning.channels;
+  const std::int64_t most = (groups + target.threads - 1) / target.threads * tuning.channels;
+  if (most >= shape.out_channels) return by_tiles;
+  const double channels = static_cast<double>(most) / static_cast<double>(shape.out_channels);
+  return std::min(by_tiles, member_ns(shape, slices, tuning, target, {.channels = channels}));
 }
 
 }  // namespace
