@@ -9,6 +9,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "backend/kernels/epilogue-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace deeper::backend::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -18,10 +20,7 @@ void finish_vector(D d, const Epilogue& epilogue, float* block, const float* bia
   auto value = hn::LoadU(d, block);
   if constexpr (kBias) value = hn::Add(value, hn::LoadU(d, bias));
   if constexpr (kResidual) value = hn::Add(value, hn::LoadU(d, residual));
-  const auto scaled = hn::Mul(value, hn::Set(d, epilogue.slope));
-  value = hn::IfThenElse(hn::Lt(value, hn::Zero(d)), scaled, value);
-  value = hn::Min(hn::Set(d, epilogue.high), hn::Max(hn::Set(d, epilogue.low), value));
-  hn::StoreU(value, d, block);
+  hn::StoreU(activated(d, value, epilogue), d, block);
 }
 
 template <bool kBias, bool kResidual>

@@ -10,6 +10,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "backend/kernels/epilogue-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace deeper::backend::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -53,11 +55,7 @@ HWY_INLINE V finished(V sum, const ProductBlock& block, int column, std::int64_t
   const D d;
   if (block.bias != nullptr) sum = hn::Add(sum, hn::LoadU(d, block.bias + row));
   if (block.has_residuals) sum = hn::Add(sum, hn::LoadU(d, block.residuals[column] + row));
-  if (block.epilogue->slope != 1) {
-    const V scaled = hn::Mul(sum, hn::Set(d, block.epilogue->slope));
-    sum = hn::IfThenElse(hn::Lt(sum, hn::Zero(d)), scaled, sum);
-  }
-  return hn::Min(hn::Set(d, block.epilogue->high), hn::Max(hn::Set(d, block.epilogue->low), sum));
+  return activated(d, sum, *block.epilogue);
 }
 
 template <int kVectors, int kColumns>

@@ -296,11 +296,11 @@ struct Work {
     std::array<float*, kMaxPoints * kMaxPoints> result;
     Pointers residual;
   };
-  void targets(const Place& at, std::int64_t rows, std::int64_t columns, std::int64_t channel, Targets& to) const {
+  void targets(const TileGroup& tiles, const Place& at, std::int64_t channel, Targets& to) const {
     const ConvShape& s = state.shape;
     std::size_t i = 0;
-    for (std::int64_t y = at.y; y < at.y + rows; ++y) {
-      for (std::int64_t x = at.x; x < at.x + columns; ++x, ++i) {
+    for (std::int64_t y = at.y; y < at.y + tiles.y().outputs; ++y) {
+      for (std::int64_t x = at.x; x < at.x + tiles.x().outputs; ++x, ++i) {
         const bool inside = y < s.output[0] && x < s.output[1];
         to.result[i] = inside ? result + at.image * s.result.image + y * s.result.row + x * s.result.pixel + channel
                               : scratch + state.layout.discarded;
@@ -315,15 +315,13 @@ struct Work {
 
   void transform_output(const TileKind& kind, const TileBlock& block, const ChannelGroup& group) const {
     const std::int64_t width = std::min(group.width, state.shape.out_channels - group.channel);
-    const bool is_square = kind.tiles.row_y != 0 && kind.tiles.row_x != 0;
     for (std::int64_t tile = block.tiles.first; tile < block.tiles.last; ++tile) {
       const Place place = place_of(kind.tiles, tile);
-      const std::int64_t rows =
-          std::min<std::int64_t>(kind.tiles.y().outputs, is_square ? state.shape.output[0] - place.y : kMaxPoints);
       Targets to;
-      targets(place, rows, kind.tiles.x().outputs, group.channel, to);
+      targets(kind.tiles, place, group.channel, to);
       const float* from = scratch + state.layout.products + (tile - block.tiles.first) * state.layout.width;
-      if (is_square) {
+      if (kind.tiles.row_y != 0 && kind.tiles.row_x != 0) {
+        const std::int64_t rows = std::min<std::int64_t>(kind.tiles.y().outputs, state.shape.output[0] - place.y);
         finish_square(kind, to, rows, group.channel, width, from);
         continue;
       }

@@ -8,6 +8,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "backend/kernels/epilogue-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace deeper::backend::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -157,15 +159,6 @@ HWY_INLINE void outputs(D d, const float* in, std::int64_t in_stride, const Take
     (take(kOutput, output_sum<kRow, kOutput, kPoints - 1, false>(d, static_cast<const V*>(values), hn::Zero(d))), ...);
   }
   (std::make_integer_sequence<int, Row<kRow>::kOutputs>());
-}
-
-template <typename D>
-HWY_INLINE hn::Vec<D> activated(D d, hn::Vec<D> value, const Epilogue& epilogue) {
-  if (epilogue.slope != 1) {
-    const auto scaled = hn::Mul(value, hn::Set(d, epilogue.slope));
-    value = hn::IfThenElse(hn::Lt(value, hn::Zero(d)), scaled, value);
-  }
-  return hn::Min(hn::Set(d, epilogue.high), hn::Max(hn::Set(d, epilogue.low), value));
 }
 
 // body(d, c) for every vector of channels: whole ones, then of eight, then single channels.
