@@ -102,6 +102,27 @@ HWY_INLINE void set_aside(const ProductBlock& block, V (&sums)[kColumns][kVector
   }
 }
 
+constexpr std::int64_t kFew = 2;  // lines to fetch with every kUnroll steps
+
+// The whole multiples of kUnroll steps, while the lines from `next` on are fetched: spread over the steps, since a
+// burst fills the buffers that hold what is under way; but few at once, since the test for them costs as much.
+template <bool kAreFew, int kVectors, int kColumns>
+HWY_INLINE void multiply_steps(const float* a, const float* const* columns, std::int64_t depth, const float* next,
+                               std::int64_t lines, V (&sums)[kColumns][kVectors]) {
+  for (std::int64_t k = 0; k < depth; k += kUnroll, a += kUnroll * kVectors * kLanes, next += lines * kLine) {
+    if (kAreFew) {
+      for (std::int64_t line = 0; line < kFew; ++line) fetch(next + line * kLine);
+    }
+#pragma GCC unroll 4
+    for (std::int64_t u = 0; u < kUnroll; ++u) {
+      if (!kAreFew) {
+        for (std::int64_t line = u; line < lines; line += kUnroll) fetch(next + line * kLine);
+      }
+      step<kVectors, kColumns>(a + u * kVectors * kLanes, columns, k + u, sums);
+    }
+  }
+}
+
 // One tap, and sums of their own for each, have functions of their own: these keep more in registers.
 enum class Taps { one, summed, apart };
 
@@ -122,19 +143,15 @@ HWY_NOINLINE void multiply_taps(const ProductBlock& block) {
     const float* columns[kColumns];
 #pragma GCC unroll 16
     for (int j = 0; j < kColumns; ++j) columns[j] = block.columns[j] + block.taps[tap];
-    std::int64_t k = 0;
-    for (; k + kUnroll <= depth; k += kUnroll) {
-      // Two lines at least: a loop costs more than fetching one in vain.
-      fetch(next);
-      fetch(next + kLine);
-      for (std::int64_t line = 2; line < lines; ++line) fetch(next + line * kLine);
-      next += lines * kLine;
-#pragma GCC unroll 4
-      for (std::int64_t u = 0; u < kUnroll; ++u) {
-        step<kVectors, kColumns>(a + u * kVectors * kLanes, columns, k + u, sums);
-      }
-      a += kUnroll * kVectors * kLanes;
+    const std::int64_t whole = depth / kUnroll * kUnroll;
+    if (lines <= kFew) {
+      multiply_steps<true>(a, columns, whole, next, lines, sums);
+    } else {
+      multiply_steps<false>(a, columns, whole, next, lines, sums);
     }
+    a += whole * kVectors * kLanes;
+    next += whole / kUnroll * lines * kLine;
+    std::int64_t k = whole;
     for (; k < depth; ++k, a += kVectors * kLanes) step<kVectors, kColumns>(a, columns, k, sums);
     if (kTaps == Taps::apart && tap + 1 < tap_count) set_aside(block, sums, tap == 0);
   }

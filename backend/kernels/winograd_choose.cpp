@@ -50,7 +50,7 @@ struct Share {
 double member_ns(const ConvShape& shape, std::span<const std::int64_t> slices, const Tuning& tuning,
                  const Target& target, const Share& share) {
   constexpr double kGigahertz = 3.4;
-  constexpr double kMemoryBytesPerNs = 13;
+  constexpr double kMemoryBytesPerNs = 18;
   // What every block of tiles but the first reads again.
   constexpr double kL3BytesPerNs = 25;
   constexpr double kL2BytesPerNs = 60;
@@ -90,8 +90,8 @@ double member_ns(const ConvShape& shape, std::span<const std::int64_t> slices, c
   }
   const double compute = cycles / kGigahertz;
   // The products fetch their weights ahead, but not all of them and no faster than memory gives them.
-  constexpr double kExposedFetch = 0.4;
-  constexpr double kExposedCompute = 0.8;
+  constexpr double kExposedFetch = 0.5;
+  constexpr double kExposedCompute = 0.7;
   return std::max(compute + kExposedFetch * fetch, fetch + kExposedCompute * compute);
 }
 
