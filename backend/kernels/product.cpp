@@ -57,42 +57,40 @@ void FetchAhead::give(ProductBlock& block) {
   lines_ -= block.lines;
 }
 
-std::vector<std::int64_t> depth_parts(std::int64_t depth) {
-  constexpr std::int64_t kLongest = 96;
-  constexpr std::int64_t kShortest = 32;
-  std::int64_t length = depth;
-  for (std::int64_t count = 1; depth / count >= kShortest && length > kLongest; ++count) {
-    if (depth % (count * kSteps) == 0) length = depth / count;
+void multiply(const ProductKernels& kernels, const Product& product) {
+  const std::int64_t vectors = product.rows / kernels.lanes;
+  const std::int64_t most = kernels.most_columns[vectors - 1];
+  const std::int64_t count = (product.columns + most - 1) / most;
+  const std::int64_t each = product.columns / count;
+  const std::int64_t larger = product.columns % count;
+  const std::int64_t part = part_of_depth(product.rows, product.depth, product.longest_part);
+  constexpr std::int64_t kNoTaps = 0;
+  ProductBlock block;
+  block.taps = &kNoTaps;
+  for (std::int64_t k = 0; k < product.depth; k += part) {
+    block.a = product.a + k * product.rows;
+    block.depth = std::min(part, product.depth - k);
+    block.adds = k > 0;
+    FetchAhead ahead(block.a + block.depth * product.rows, product.rows, block.depth, count);
+    const float* b = product.b + k;
+    float* c = product.c;
+    for (std::int64_t i = 0; i < count; ++i) {
+      const std::int64_t now = each + (i < larger ? 1 : 0);
+      for (std::int64_t j = 0; j < now; ++j, b += product.ldb, c += product.ldc) {
+        block.columns[j] = b;
+        block.results[j] = c;
+      }
+      ahead.give(block);
+      kernels.multiply[vectors - 1][now - 1](block);
+    }
   }
-  std::vector<std::int64_t> offsets;
-  for (std::int64_t offset = 0; offset < depth; offset += length) offsets.push_back(offset);
-  return offsets;
 }
 
-void multiply(const ProductKernels& kernels, std::int64_t rows, const float* a, const float* b, std::int64_t ldb,
-              float* c, std::int64_t ldc, std::int64_t columns, std::int64_t depth,
-              std::span<const std::int64_t> parts) {
-  const std::int64_t vectors = rows / kernels.lanes;
-  const std::int64_t most = kernels.most_columns[vectors - 1];
-  const std::int64_t count = (columns + most - 1) / most;
-  FetchAhead ahead(a + rows * depth, rows, depth, count);
-  ProductBlock block;
-  block.a = a;
-  block.taps = parts.data();
-  block.tap_count = static_cast<std::int64_t>(parts.size());
-  block.depth = depth / block.tap_count;
-  block.sums_taps_apart = parts.size() > 1;
-  const std::int64_t each = columns / count;
-  const std::int64_t larger = columns % count;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::int64_t now = each + (i < larger ? 1 : 0);
-    for (std::int64_t j = 0; j < now; ++j, b += ldb, c += ldc) {
-      block.columns[j] = b;
-      block.results[j] = c;
-    }
-    ahead.give(block);
-    kernels.multiply[vectors - 1][now - 1](block);
-  }
+std::int64_t part_of_depth(std::int64_t rows, std::int64_t depth, std::int64_t longest) {
+  constexpr std::int64_t kFloatsInL1 = 6 << 10;
+  const std::int64_t most = std::min(longest, kFloatsInL1 / rows);
+  const std::int64_t count = (depth + most - 1) / most;
+  return ((depth + count - 1) / count + kSteps - 1) / kSteps * kSteps;
 }
 
 double product_efficiency(std::int64_t rows, std::int64_t columns, std::int64_t depth, Isa isa) {

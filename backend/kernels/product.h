@@ -24,8 +24,7 @@ struct ProductBlock {
   std::int64_t tap_count = 1;
   std::int64_t depth = 0;
   std::array<float*, kMostColumns> results;
-  // Sums the terms of each tap by themselves, then those sums: what is rounded stays small. Keeps them in `results`.
-  bool sums_taps_apart = false;
+  bool adds = false;  // to what `results` hold; with one tap and no epilogue only
   // Cache lines to fetch from `next` on with every fourth step of depth.
   const float* next = nullptr;
   std::int64_t lines = 0;
@@ -64,14 +63,23 @@ class FetchAhead {
   std::int64_t at_once_;
 };
 
-// The offsets of the parts of a depth that are best summed apart, about 64 steps each; of equal length.
-std::vector<std::int64_t> depth_parts(std::int64_t depth);
+// Steps of the equal parts, the last of which may be shorter, in which the depth of a slice is summed: what they take
+// of the slice stays in L1 while all columns meet it. At most `longest`: short parts keep small what is rounded.
+std::int64_t part_of_depth(std::int64_t rows, std::int64_t depth, std::int64_t longest);
 
-// C[rows, columns] = A[rows, depth] B[depth, columns]; b[column * ldb + k], c[column * ldc + row]. `parts` are offsets
-// of equal parts of the depth, each summed by itself.
-void multiply(const ProductKernels& kernels, std::int64_t rows, const float* a, const float* b, std::int64_t ldb,
-              float* c, std::int64_t ldc, std::int64_t columns, std::int64_t depth,
-              std::span<const std::int64_t> parts);
+// C[rows, columns] = A[rows, depth] B[depth, columns]; b[column * ldb + k], c[column * ldc + row].
+struct Product {
+  std::int64_t rows = 0;     // of a slice
+  const float* a = nullptr;  // the slice; the next one lies behind it
+  const float* b = nullptr;
+  std::int64_t ldb = 0;
+  float* c = nullptr;
+  std::int64_t ldc = 0;
+  std::int64_t columns = 0;
+  std::int64_t depth = 0;
+  std::int64_t longest_part = 0;
+};
+void multiply(const ProductKernels& kernels, const Product& product);
 
 // Share of the FMA peak that a slice's product reaches.
 double product_efficiency(std::int64_t rows, std::int64_t columns, std::int64_t depth, Isa isa);

@@ -88,20 +88,6 @@ HWY_INLINE void add_results(const ProductBlock& block, V (&sums)[kColumns][kVect
   }
 }
 
-template <int kVectors, int kColumns>
-HWY_INLINE void set_aside(const ProductBlock& block, V (&sums)[kColumns][kVectors], bool is_first) {
-  const D d;
-  if (!is_first) add_results(block, sums);
-#pragma GCC unroll 16
-  for (int j = 0; j < kColumns; ++j) {
-#pragma GCC unroll 4
-    for (int i = 0; i < kVectors; ++i) {
-      hn::StoreU(sums[j][i], d, block.results[j] + i * kLanes);
-      sums[j][i] = hn::Zero(d);
-    }
-  }
-}
-
 constexpr std::int64_t kFew = 2;  // lines to fetch with every kUnroll steps
 
 // The whole multiples of kUnroll steps, while the lines from `next` on are fetched: spread over the steps, since a
@@ -123,8 +109,8 @@ HWY_INLINE void multiply_steps(const float* a, const float* const* columns, std:
   }
 }
 
-// One tap, and sums of their own for each, have functions of their own: these keep more in registers.
-enum class Taps { one, summed, apart };
+// One tap has functions of its own: these keep more in registers.
+enum class Taps { one, added, many };
 
 template <int kVectors, int kColumns, Taps kTaps>
 HWY_NOINLINE void multiply_taps(const ProductBlock& block) {
@@ -138,7 +124,7 @@ HWY_NOINLINE void multiply_taps(const ProductBlock& block) {
   const float* next = block.next;
   const std::int64_t lines = block.lines;
   const std::int64_t depth = block.depth;
-  const std::int64_t tap_count = kTaps == Taps::one ? 1 : block.tap_count;
+  const std::int64_t tap_count = kTaps == Taps::many ? block.tap_count : 1;
   for (std::int64_t tap = 0; tap < tap_count; ++tap) {
     const float* columns[kColumns];
 #pragma GCC unroll 16
@@ -153,17 +139,16 @@ HWY_NOINLINE void multiply_taps(const ProductBlock& block) {
     next += whole / kUnroll * lines * kLine;
     std::int64_t k = whole;
     for (; k < depth; ++k, a += kVectors * kLanes) step<kVectors, kColumns>(a, columns, k, sums);
-    if (kTaps == Taps::apart && tap + 1 < tap_count) set_aside(block, sums, tap == 0);
   }
-  if (kTaps == Taps::apart) add_results(block, sums);
+  if (kTaps == Taps::added) add_results(block, sums);
   store<kVectors, kColumns>(block, sums);
 }
 
 template <int kVectors, int kColumns>
 void multiply_block(const ProductBlock& block) {
-  if (block.tap_count == 1) return multiply_taps<kVectors, kColumns, Taps::one>(block);
-  if (block.sums_taps_apart) return multiply_taps<kVectors, kColumns, Taps::apart>(block);
-  multiply_taps<kVectors, kColumns, Taps::summed>(block);
+  if (block.tap_count > 1) return multiply_taps<kVectors, kColumns, Taps::many>(block);
+  if (block.adds) return multiply_taps<kVectors, kColumns, Taps::added>(block);
+  multiply_taps<kVectors, kColumns, Taps::one>(block);
 }
 
 template <int kVectors, int... kColumns>

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <optional>
 
 #include "backend/kernels/epilogue.h"
@@ -39,8 +40,8 @@ struct TileKind {
   TileGroup tiles;
   AxisTransform y;
   AxisTransform x;
-  std::int64_t weights = 0;         // offset in the packed weights
-  std::vector<std::int64_t> parts;  // of a product's depth that are summed apart
+  std::int64_t weights = 0;       // offset in the packed weights
+  std::int64_t longest_part = 0;  // of a product's depth to be summed at once
 };
 
 struct TileBlock {
@@ -140,12 +141,13 @@ Split make_split(const ConvShape& shape, const Tuning& tuning, std::int64_t grou
 }
 
 // Large tiles multiply the rounding of their products; summing these in parts keeps it down.
-std::vector<std::int64_t> parts_of(const ConvShape& shape, const TileGroup& tiles) {
+std::int64_t longest_part(const TileGroup& tiles) {
   constexpr double kMuch = 3.0;
+  constexpr std::int64_t kShort = 96;
   const bool is_flat = tiles.row_y == 0 || tiles.row_x == 0;
   const double error =
       is_flat ? std::max(tiles.y().error_1d, tiles.x().error_1d) : std::max(tiles.y().error_2d, tiles.x().error_2d);
-  return error > kMuch ? depth_parts(shape.in_channels) : std::vector<std::int64_t>{0};
+  return error > kMuch ? kShort : std::numeric_limits<std::int64_t>::max();
 }
 
 std::shared_ptr<State> make_state(const ConvShape& shape, const Tuning& tuning, int threads) {
@@ -165,7 +167,7 @@ std::shared_ptr<State> make_state(const ConvShape& shape, const Tuning& tuning, 
                             .y = transforms[g.row_y],
                             .x = transforms[g.row_x],
                             .weights = weights,
-                            .parts = parts_of(shape, g)});
+                            .longest_part = longest_part(g)});
     weights += g.frequencies() * shape.in_channels * padded_channels(state->slices);
   }
   return state;
@@ -283,8 +285,15 @@ struct Work {
       float* output = scratch + state.layout.products + f * state.layout.output_stride;
       for (std::int64_t i = group.slices.first; i < group.slices.last; ++i) {
         const Slice& slice = state.slices[i];
-        backend::multiply(*state.kernels, slice.rows, panel, input, inputs, output, state.layout.width,
-                          block.tiles.size(), inputs, kind.parts);
+        backend::multiply(*state.kernels, {.rows = slice.rows,
+                                           .a = panel,
+                                           .b = input,
+                                           .ldb = inputs,
+                                           .c = output,
+                                           .ldc = state.layout.width,
+                                           .columns = block.tiles.size(),
+                                           .depth = inputs,
+                                           .longest_part = kind.longest_part});
         panel += inputs * slice.rows;
         output += slice.rows;
       }

@@ -104,13 +104,15 @@ TEST(Direct, AppliesWithoutPaddingOrToFewChannels) {
   EXPECT_FALSE(direct::applies(dense_conv_shape(1, 64, {8, 8}, 64, {1, 1}, {}), target_of(Isa::sse41, 1)));
 }
 
-TEST(Product, PartsOfADepthAreEqualAndCoverIt) {
+TEST(Product, PartsOfADepthAreShortAndEqual) {
   for (std::int64_t depth = 1; depth < 2000; ++depth) {
-    const std::vector<std::int64_t> parts = depth_parts(depth);
-    const auto count = static_cast<std::int64_t>(parts.size());
-    ASSERT_EQ(depth % count, 0);
-    for (std::int64_t i = 0; i < count; ++i) ASSERT_EQ(parts[i], depth / count * i);
-    EXPECT_LE(depth / count, depth % 64 == 0 ? 96 : depth) << depth;
+    for (const std::int64_t rows : {8, 16, 64}) {
+      const std::int64_t part = part_of_depth(rows, depth, 300);
+      const std::int64_t count = (depth + part - 1) / part;
+      EXPECT_LE(part, rows == 64 ? 96 : 300) << depth;
+      EXPECT_EQ(part % 4, 0) << depth;
+      EXPECT_LT(part * count - depth, 4 * count) << depth;
+    }
   }
 }
 
@@ -138,17 +140,21 @@ TEST(Product, MultipliesAnyNumberOfColumns) {
       if (kernels.most_columns[vectors - 1] == 0) continue;
       const std::int64_t rows = vectors * kernels.lanes;
       for (std::int64_t columns = 1; columns < 60; ++columns) {
-        // With the depth as a whole, in two parts and in three.
-        const std::vector<std::int64_t> offsets{0, columns / 2, 2 * (columns / 2)};
-        const std::span parts = std::span(offsets).first(1 + columns % 3);
-        const std::int64_t depth = parts.size() == 1 ? 7 : offsets[1] * static_cast<std::int64_t>(parts.size());
-        if (depth == 0) continue;
+        const std::int64_t depth = std::array{7, 130, 200}[columns % 3];
         std::vector<float> a(rows * depth);
         std::vector<float> b(columns * depth);
         for (std::size_t i = 0; i < a.size(); ++i) a[i] = static_cast<float>(i % 5) - 2;
         for (std::size_t i = 0; i < b.size(); ++i) b[i] = static_cast<float>(i % 7) - 3;
         std::vector<float> c(rows * columns, -1.0F);
-        multiply(kernels, rows, a.data(), b.data(), depth, c.data(), rows, columns, depth, parts);
+        multiply(kernels, {.rows = rows,
+                           .a = a.data(),
+                           .b = b.data(),
+                           .ldb = depth,
+                           .c = c.data(),
+                           .ldc = rows,
+                           .columns = columns,
+                           .depth = depth,
+                           .longest_part = columns % 2 == 0 ? 96 : depth});
         for (std::int64_t j = 0; j < columns; ++j) {
           for (std::int64_t i = 0; i < rows; ++i) {
             float want = 0;
