@@ -1,6 +1,7 @@
 #include "backend/kernels/direct.h"
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 
 #include "backend/kernels/epilogue.h"
@@ -12,6 +13,7 @@ namespace deeper::backend::direct {
 namespace {
 
 constexpr std::int64_t kFloat = sizeof(float);
+constexpr std::int64_t kFewPixels = 96;
 
 bool has_padding(const ConvShape& shape) { return shape.op.pads != ir::Pads{0, 0, 0, 0}; }
 
@@ -24,13 +26,19 @@ struct Slice {
 
 std::vector<Slice> make_slices(const ConvShape& shape, Isa isa) {
   std::vector<Slice> slices;
+  const std::int64_t lanes = product_kernels(isa).lanes;
+  const std::int64_t whole = shape.out_channels / lanes * lanes;
   std::int64_t channel = 0;
-  for (const std::int64_t rows : product_slices(shape.out_channels, shape.in_channels * window(shape), isa)) {
+  for (const std::int64_t rows : product_slices(whole, shape.in_channels * window(shape), isa)) {
     slices.push_back({.channel = channel, .rows = rows});
     channel += rows;
   }
+  if (whole < shape.out_channels) slices.push_back({.channel = whole, .rows = shape.out_channels - whole});
   return slices;
 }
+
+// Eight channels that are left over are a vector of AVX2.
+Isa isa_of(const Slice& slice, Isa isa) { return slice.rows % product_kernels(isa).lanes == 0 ? isa : Isa::avx2; }
 
 // A copied image: as many rows as the output rows of one turn read, with their padding, without gaps.
 struct Copy {
@@ -62,8 +70,11 @@ struct State {
   ImageStrides source;  // of what the products read
   std::vector<std::int64_t> taps;
   std::int64_t depth = 0;
+  // Sums the depth in parts whose weights stay in L1, and keeps what is not finished in the result: where few pixels
+  // meet each weight.
+  bool sums_in_parts = false;
   std::vector<Slice> slices;
-  const ProductKernels* kernels = nullptr;
+  Isa isa = Isa::avx2;
   bool prefer_channel_split = false;
   std::size_t result_address = 0;
 };
@@ -94,8 +105,10 @@ std::shared_ptr<State> make_state(const ConvShape& shape, const Tuning& tuning) 
     state->source = {.image = 0, .row = state->copy.width * shape.in_channels, .pixel = shape.in_channels};
   }
   set_taps(*state);
+  state->sums_in_parts = state->taps.size() == 1 && !shape.residual_in_place &&
+                         shape.batch * shape.output[0] * shape.output[1] <= kFewPixels;
   state->slices = make_slices(shape, tuning.isa);
-  state->kernels = &product_kernels(tuning.isa);
+  state->isa = tuning.isa;
   state->prefer_channel_split = shape.out_channels * window(shape) > shape.batch * shape.input[0] * shape.input[1];
   return state;
 }
@@ -178,20 +191,43 @@ struct Work {
 
   // All pixels of [first, last) for one slice, whose weights are at `a`.
   void multiply(Range pixels, const Slice& slice, const float* a) const {
-    const ProductKernels& kernels = *state.kernels;
-    const auto tap_count = static_cast<std::int64_t>(state.taps.size());
-    const std::int64_t vectors = slice.rows / kernels.lanes;
-    const std::int64_t most = kernels.most_columns[vectors - 1];
-    const std::int64_t count = (pixels.size() + most - 1) / most;
-    FetchAhead ahead(a + slice.rows * tap_count * state.depth, slice.rows, tap_count * state.depth, count);
-    ProductBlock block;
-    block.a = a;
-    block.taps = state.taps.data();
-    block.tap_count = tap_count;
-    block.depth = state.depth;
+    if (!state.sums_in_parts) {
+      const auto tap_count = static_cast<std::int64_t>(state.taps.size());
+      ProductBlock block;
+      block.taps = state.taps.data();
+      block.tap_count = tap_count;
+      block.depth = state.depth;
+      block.a = a;
+      finish(block, slice);
+      multiply_blocks(pixels, slice, block);
+      return;
+    }
+    const std::int64_t longest = part_of_depth(slice.rows, state.depth, std::numeric_limits<std::int64_t>::max());
+    for (std::int64_t k = 0; k < state.depth; k += longest) {
+      ProductBlock block;
+      block.taps = &k;
+      block.depth = std::min(longest, state.depth - k);
+      block.a = a + k * slice.rows;
+      block.adds = k > 0;
+      if (k + longest >= state.depth) finish(block, slice);
+      multiply_blocks(pixels, slice, block);
+    }
+  }
+
+  // What is done to the sums before they are stored.
+  void finish(ProductBlock& block, const Slice& slice) const {
     block.epilogue = state.has_epilogue ? &state.epilogue : nullptr;
     block.bias = bias != nullptr ? bias + slice.channel : nullptr;
     block.has_residuals = residual != nullptr;
+  }
+
+  void multiply_blocks(Range pixels, const Slice& slice, ProductBlock& block) const {
+    const ProductKernels& kernels = product_kernels(isa_of(slice, state.isa));
+    const std::int64_t vectors = slice.rows / kernels.lanes;
+    const std::int64_t most = kernels.most_columns[vectors - 1];
+    const std::int64_t count = (pixels.size() + most - 1) / most;
+    const std::int64_t depth = block.tap_count * block.depth;
+    FetchAhead ahead(block.a + slice.rows * depth, slice.rows, depth, count);
     const Pixel start = pixel_at(pixels.first);
     const std::int64_t first_row = state.copies ? start.y : 0;
     Cursor cursor = cursor_at(start, slice.channel, first_row);
@@ -284,15 +320,14 @@ bool applies(const ConvShape& shape, const Target& target) {
   return target.isa != Isa::sse41 && has_simple_activation(shape.op.activation) && shape.op.groups == 1 &&
          shape.in_channels > 0 && shape.out_channels > 0 && shape.output[0] > 0 && shape.output[1] > 0 &&
          shape.source.pixel > 0 && shape.result.pixel > 0 &&
-         shape.out_channels % product_kernels(target.isa).lanes == 0 &&
+         shape.out_channels % product_kernels(Isa::avx2).lanes == 0 &&
          (!has_padding(shape) || shape.in_channels <= kFewChannels);
 }
 
 Tuning choose(const ConvShape& shape, const Target& target) {
   // The pixels' part of the source stays in half of L2, but weights are to meet enough pixels to hide their fetching.
-  constexpr std::int64_t kFewest = 96;
   const std::int64_t bytes = shape.in_channels * shape.op.strides[0] * shape.op.strides[1] * kFloat;
-  std::int64_t pixels = std::max(kFewest, target.l2_bytes / 2 / bytes);
+  std::int64_t pixels = std::max(kFewPixels, target.l2_bytes / 2 / bytes);
   const std::int64_t all = shape.batch * shape.output[0] * shape.output[1];
   const std::int64_t width = shape.output[1];
   if (has_padding(shape)) {
@@ -345,19 +380,20 @@ double estimate_ns(const ConvShape& shape, const Target& target) {
   constexpr double kSumCycles = 5;  // of a block, for each vector of sums
   const std::int64_t pixels = shape.batch * shape.output[0] * shape.output[1];
   const std::int64_t depth = shape.in_channels * window(shape);
-  const double lanes = static_cast<double>(product_kernels(target.isa).lanes);
   double cycles = 0;
   for (const Slice& slice : make_slices(shape, target.isa)) {
+    const Isa isa = isa_of(slice, target.isa);
+    const auto lanes = static_cast<double>(product_kernels(isa).lanes);
     const double work = static_cast<double>(pixels * slice.rows * depth) / (2 * lanes);
     const double sums = static_cast<double>(pixels * slice.rows) / lanes;
-    cycles += work / product_efficiency(slice.rows, pixels, depth, target.isa) +
+    cycles += work / product_efficiency(slice.rows, pixels, depth, isa) +
               sums * (kSumCycles + 0.3 * static_cast<double>(shape.kernel[0]));
   }
   const double compute = cycles / kGigahertz / target.threads;
   const double fetch = static_cast<double>(weights_bytes(shape)) / kMemoryBytesPerNs;
   // The products fetch their weights ahead, but not faster than memory gives them.
-  constexpr std::int64_t kFewPixels = 12;
-  const double exposed = pixels < kFewPixels ? 1.0 : 0.5;
+  constexpr std::int64_t kHardlyAny = 12;
+  const double exposed = pixels < kHardlyAny ? 1.0 : 0.5;
   return std::max(compute + exposed * fetch, fetch);
 }
 

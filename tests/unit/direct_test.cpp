@@ -86,6 +86,21 @@ TEST(Direct, AgreesWithTheOracleOnRandomShapes) {
   }
 }
 
+TEST(Direct, DeepProductsOfFewPixels) {
+  std::mt19937 random(3);
+  for (const std::int64_t inputs : {420, 1000}) {
+    for (const std::int64_t extent : {1, 7}) {
+      for (const bool in_place : {false, true}) {
+        ConvShape shape = dense_conv_shape(1, inputs, {extent, extent}, 104, {1, 1}, {});
+        shape.op.activation = {.function = ir::Function::relu};
+        shape.has_bias = shape.has_residual = true;
+        shape.residual_in_place = in_place;
+        expect_right(shape, true, random, 2, 512 << 10);
+      }
+    }
+  }
+}
+
 TEST(Direct, Stems) {
   std::mt19937 random(2);
   for (const std::int64_t pad : {0, 3}) {
