@@ -10,6 +10,7 @@
 #include "backend/kernels/epilogue.h"
 #include "backend/kernels/product.h"
 #include "backend/kernels/split.h"
+#include "backend/kernels/winograd_channels.h"
 #include "backend/kernels/winograd_transform.h"
 #include "ir/error.h"
 
@@ -22,19 +23,6 @@ constexpr std::int64_t kChunk = 64;  // channels that pass through both axes' tr
 constexpr std::int64_t kSkew = 16;   // floats between frequencies, lest they all meet in the same cache sets
 
 std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; }
-
-// Rows of a product's left side: output channels, those beyond the last one being zeros.
-struct Slice {
-  std::int64_t channel = 0;
-  std::int64_t rows = 0;
-};
-
-// Output channels whose products are held at once.
-struct ChannelGroup {
-  std::int64_t channel = 0;
-  std::int64_t width = 0;  // with the zeros
-  Range slices;
-};
 
 struct TileKind {
   TileGroup tiles;
@@ -67,45 +55,17 @@ struct State {
   Split split;
   std::size_t result_address = 0;
   std::vector<TileKind> kinds;
-  std::vector<Slice> slices;
-  std::vector<ChannelGroup> groups;
+  Channels channels;
   std::vector<std::vector<TileBlock>> parts;  // for each row part of the split
   const ProductKernels* kernels = nullptr;
   std::vector<float> zeros;
 };
 
-std::vector<Slice> make_slices(const ConvShape& shape, Isa isa) {
-  std::vector<Slice> slices;
-  std::int64_t channel = 0;
-  for (const std::int64_t rows : product_slices(shape.out_channels, shape.in_channels, isa)) {
-    slices.push_back({.channel = channel, .rows = rows});
-    channel += rows;
-  }
-  return slices;
-}
-
-std::vector<ChannelGroup> make_groups(const std::vector<Slice>& slices, std::int64_t most) {
-  std::vector<ChannelGroup> groups;
-  for (std::size_t i = 0; i < slices.size(); ++i) {
-    const auto at = static_cast<std::int64_t>(i);
-    if (groups.empty() || groups.back().width + slices[i].rows > most) {
-      groups.push_back({.channel = slices[i].channel, .width = 0, .slices = {at, at}});
-    }
-    groups.back().width += slices[i].rows;
-    groups.back().slices.last = at + 1;
-  }
-  return groups;
-}
-
-std::int64_t padded_channels(const std::vector<Slice>& slices) {
-  return slices.empty() ? 0 : slices.back().channel + slices.back().rows;
-}
-
-Layout make_layout(const ConvShape& shape, const Tuning& tuning, const std::vector<ChannelGroup>& groups) {
+Layout make_layout(const ConvShape& shape, const Tuning& tuning, const Channels& channels) {
   std::int64_t frequencies = 0;
   for (const TileGroup& g : tile_groups(tuning.tiling)) frequencies = std::max(frequencies, g.frequencies());
   Layout layout;
-  for (const ChannelGroup& g : groups) layout.width = std::max(layout.width, round_up(g.width, 16));
+  for (const ChannelGroup& g : channels.groups) layout.width = std::max(layout.width, round_up(g.width, 16));
   layout.input_stride = round_up(tuning.tiles * shape.in_channels, 16) + kSkew;
   layout.output_stride = tuning.tiles * layout.width + kSkew;
   layout.products = frequencies * layout.input_stride;
@@ -154,10 +114,9 @@ std::shared_ptr<State> make_state(const ConvShape& shape, const Tuning& tuning, 
   auto state = std::make_shared<State>();
   state->shape = shape;
   state->epilogue = make_epilogue(shape.op.activation);
-  state->slices = make_slices(shape, tuning.isa);
-  state->groups = make_groups(state->slices, tuning.channels);
-  state->layout = make_layout(shape, tuning, state->groups);
-  state->split = make_split(shape, tuning, static_cast<std::int64_t>(state->groups.size()), threads);
+  state->channels = divide_channels(shape, tuning.isa, tuning.channels);
+  state->layout = make_layout(shape, tuning, state->channels);
+  state->split = make_split(shape, tuning, static_cast<std::int64_t>(state->channels.groups.size()), threads);
   state->zeros.assign(std::max(shape.in_channels, shape.out_channels), 0.0F);
   state->kernels = &product_kernels(tuning.isa);
   const auto transforms = axis_transforms(tuning.isa);
@@ -168,7 +127,7 @@ std::shared_ptr<State> make_state(const ConvShape& shape, const Tuning& tuning, 
                             .x = transforms[g.row_x],
                             .weights = weights,
                             .longest_part = longest_part(g)});
-    weights += g.frequencies() * shape.in_channels * padded_channels(state->slices);
+    weights += g.frequencies() * shape.in_channels * state->channels.padded;
   }
   return state;
 }
@@ -284,7 +243,7 @@ struct Work {
       const float* input = scratch + f * state.layout.input_stride;
       float* output = scratch + state.layout.products + f * state.layout.output_stride;
       for (std::int64_t i = group.slices.first; i < group.slices.last; ++i) {
-        const Slice& slice = state.slices[i];
+        const Slice& slice = state.channels.slices[i];
         backend::multiply(*state.kernels, {.rows = slice.rows,
                                            .a = panel,
                                            .b = input,
@@ -380,7 +339,7 @@ void pack_slice(const ConvShape& shape, const Transform& y, const Transform& x, 
 void run(const void* opaque, runtime::Addresses addresses, runtime::Team team) noexcept {
   const State& state = *static_cast<const State*>(opaque);
   const ConvShape& s = state.shape;
-  const auto groups = static_cast<std::int64_t>(state.groups.size());
+  const auto groups = static_cast<std::int64_t>(state.channels.groups.size());
   auto* scratch = reinterpret_cast<float*>(addresses[state.result_address + 1]);
   const Work work{.state = state,
                   .source = reinterpret_cast<const float*>(addresses[0]),
@@ -396,8 +355,8 @@ void run(const void* opaque, runtime::Addresses addresses, runtime::Team team) n
       const TileKind& kind = state.kinds[block.kind];
       work.transform_input(kind, block);
       for (std::int64_t g = columns.first; g < columns.last; ++g) {
-        work.multiply(kind, block, state.groups[g]);
-        work.transform_output(kind, block, state.groups[g]);
+        work.multiply(kind, block, state.channels.groups[g]);
+        work.transform_output(kind, block, state.channels.groups[g]);
       }
     }
   }
@@ -453,17 +412,17 @@ std::vector<float> pack_weights(const ConvShape& shape, const Tuning& tuning, st
   DEEPER_CHECK(static_cast<std::int64_t>(weights.size()) ==
                    shape.out_channels * shape.in_channels * shape.kernel[0] * shape.kernel[1],
                "packing weights");
-  const std::vector<Slice> slices = make_slices(shape, tuning.isa);
-  const std::vector<ChannelGroup> groups = make_groups(slices, tuning.channels);
+  const Channels channels = divide_channels(shape, tuning.isa, tuning.channels);
   std::vector<float> packed(static_cast<std::size_t>(weights_bytes(shape, tuning)) / sizeof(float));
   float* to = packed.data();
   for (const TileGroup& tiles : tile_groups(tuning.tiling)) {
     const Transform y = make_transform(tiles.y());
     const Transform x = make_transform(tiles.x());
-    for (const ChannelGroup& group : groups) {
+    for (const ChannelGroup& group : channels.groups) {
       for (std::int64_t i = group.slices.first; i < group.slices.last; ++i) {
-        pack_slice(shape, y, x, slices[i], shape.in_channels * group.width, weights,
-                   to + (slices[i].channel - group.channel) * shape.in_channels);
+        const Slice& slice = channels.slices[i];
+        pack_slice(shape, y, x, slice, shape.in_channels * group.width, weights,
+                   to + (slice.channel - group.channel) * shape.in_channels);
       }
       to += tiles.frequencies() * shape.in_channels * group.width;
     }
@@ -474,13 +433,13 @@ std::vector<float> pack_weights(const ConvShape& shape, const Tuning& tuning, st
 std::int64_t weights_bytes(const ConvShape& shape, const Tuning& tuning) {
   std::int64_t frequencies = 0;
   for (const TileGroup& g : tile_groups(tuning.tiling)) frequencies += g.frequencies();
-  return frequencies * shape.in_channels * padded_channels(make_slices(shape, tuning.isa)) *
+  return frequencies * shape.in_channels * divide_channels(shape, tuning.isa, tuning.channels).padded *
          static_cast<std::int64_t>(sizeof(float));
 }
 
 std::int64_t scratch_bytes(const ConvShape& shape, const Tuning& tuning, int threads) {
-  const auto groups = make_groups(make_slices(shape, tuning.isa), tuning.channels);
-  return make_layout(shape, tuning, groups).total * threads * static_cast<std::int64_t>(sizeof(float));
+  const Channels channels = divide_channels(shape, tuning.isa, tuning.channels);
+  return make_layout(shape, tuning, channels).total * threads * static_cast<std::int64_t>(sizeof(float));
 }
 
 runtime::Executable prepare(const runtime::Step& step, int threads) {

@@ -3,6 +3,7 @@
 
 #include "backend/kernels/product.h"
 #include "backend/kernels/winograd.h"
+#include "backend/kernels/winograd_channels.h"
 
 // The cost model, and the choices made by it.
 namespace deeper::backend::winograd {
@@ -16,8 +17,9 @@ std::int64_t most_frequencies(const Tiling& tiling) {
   return most;
 }
 
-// Block sizes for a tiling: half of L2 for the transformed input, a quarter for the products.
-Tuning blocked(const ConvShape& shape, std::int64_t slice, const Tiling& tiling, const Target& target) {
+// Block sizes for a tiling: half of L2 for the transformed input, a quarter for the products; as many groups of
+// channels as `sharers` members can share evenly.
+Tuning blocked(const ConvShape& shape, const Tiling& tiling, const Target& target, std::int64_t sharers) {
   constexpr std::int64_t kFewest = 16;  // lest fetching the weights take longer than the products
   constexpr std::int64_t kMost = 48;
   const std::int64_t frequencies = most_frequencies(tiling);
@@ -25,18 +27,17 @@ Tuning blocked(const ConvShape& shape, std::int64_t slice, const Tiling& tiling,
   tiles = std::clamp(tiles / 4 * 4, kFewest, kMost);
   std::int64_t all = 0;
   for (const TileGroup& g : tile_groups(tiling)) all = std::max(all, g.tiles() * shape.batch);
+  const std::int64_t lanes = product_kernels(target.isa).lanes;
+  const std::int64_t slice = product_slices(shape.out_channels, shape.in_channels, target.isa).front();
   const std::int64_t fewest_channels = std::max<std::int64_t>(slice, 32);
   // Equal blocks; as many as members where there are that many.
   const std::int64_t blocks = (all + tiles - 1) / tiles;
   tiles = (all + blocks - 1) / blocks;
   std::int64_t channels = target.l2_bytes / 4 / (frequencies * tiles * kFloat);
   channels = std::clamp(channels / slice * slice, fewest_channels, std::max<std::int64_t>(fewest_channels, 192));
-  // Groups that the members can share evenly.
   std::int64_t groups = (shape.out_channels + channels - 1) / channels;
-  if (groups > 1) {
-    groups = (groups + target.threads - 1) / target.threads * target.threads;
-    channels = ((shape.out_channels + groups - 1) / groups + slice - 1) / slice * slice;
-  }
+  if (groups > 1) groups = (groups + sharers - 1) / sharers * sharers;
+  channels = ((shape.out_channels + groups - 1) / groups + lanes - 1) / lanes * lanes;
   return {.isa = target.isa, .tiling = tiling, .tiles = tiles, .channels = channels};
 }
 
@@ -47,8 +48,8 @@ struct Share {
 };
 
 // Its time.
-double member_ns(const ConvShape& shape, std::span<const std::int64_t> slices, const Tuning& tuning,
-                 const Target& target, const Share& share) {
+double member_ns(const ConvShape& shape, std::span<const Slice> slices, const Tuning& tuning, const Target& target,
+                 const Share& share) {
   constexpr double kGigahertz = 3.4;
   constexpr double kMemoryBytesPerNs = 18;
   // What every block of tiles but the first reads again.
@@ -71,11 +72,11 @@ double member_ns(const ConvShape& shape, std::span<const std::int64_t> slices, c
     const auto frequencies = static_cast<double>(g.frequencies());
     std::int64_t rows = 0;
     double products = 0;
-    for (const std::int64_t slice : slices) {
-      const double work = static_cast<double>(tiles * slice * shape.in_channels) / (2 * lanes);
-      products += work / product_efficiency(slice, (tiles + count - 1) / count, shape.in_channels, target.isa) +
+    for (const Slice& slice : slices) {
+      const double work = static_cast<double>(tiles * slice.rows * shape.in_channels) / (2 * lanes);
+      products += work / product_efficiency(slice.rows, (tiles + count - 1) / count, shape.in_channels, target.isa) +
                   static_cast<double>(count) * kCallCycles;
-      rows += slice;
+      rows += slice.rows;
     }
     const std::size_t axes = g.row_y != 0 && g.row_x != 0 ? 1 : 0;
     cycles += frequencies *
@@ -95,30 +96,31 @@ double member_ns(const ConvShape& shape, std::span<const std::int64_t> slices, c
   return std::max(compute + kExposedFetch * fetch, fetch + kExposedCompute * compute);
 }
 
-double estimate(const ConvShape& shape, std::span<const std::int64_t> slices, const Tuning& tuning,
-                const Target& target) {
-  const double by_tiles = member_ns(shape, slices, tuning, target, {.tile_parts = target.threads});
-  const std::int64_t groups = (shape.out_channels + tuning.channels - 1) / tuning.channels;
-  const std::int64_t most = (groups + target.threads - 1) / target.threads * tuning.channels;
-  if (most >= shape.out_channels) return by_tiles;
-  const double channels = static_cast<double>(most) / static_cast<double>(shape.out_channels);
-  return std::min(by_tiles, member_ns(shape, slices, tuning, target, {.channels = channels}));
-}
-
 }  // namespace
 
 double estimate_ns(const ConvShape& shape, const Tuning& tuning, const Target& target) {
-  return estimate(shape, product_slices(shape.out_channels, shape.in_channels, target.isa), tuning, target);
+  const Channels channels = divide_channels(shape, target.isa, tuning.channels);
+  const double by_tiles = member_ns(shape, channels.slices, tuning, target, {.tile_parts = target.threads});
+  const auto groups = static_cast<std::int64_t>(channels.groups.size());
+  const std::int64_t most = (groups + target.threads - 1) / target.threads;
+  if (most == groups) return by_tiles;
+  // Members that share channels each read the whole image, most of which others have written.
+  constexpr double kOthersBytesPerNs = 10;
+  const auto image = static_cast<double>(shape.batch * shape.input[0] * shape.input[1] * shape.in_channels * kFloat);
+  const double others = image * (1 - 1.0 / target.threads) / kOthersBytesPerNs;
+  const double part = static_cast<double>(most) / static_cast<double>(groups);
+  return std::min(by_tiles, others + member_ns(shape, channels.slices, tuning, target, {.channels = part}));
 }
 
 std::vector<Tuning> choose(const ConvShape& shape, const Target& target, Accuracy accuracy) {
   constexpr std::size_t kKept = 5;
   if (!applies(shape, target)) return {};
-  const std::vector<std::int64_t> blocks = product_slices(shape.out_channels, shape.in_channels, target.isa);
   std::vector<std::pair<double, Tuning>> ways;
   for (const Tiling& tiling : tilings(shape, accuracy)) {
-    const Tuning tuning = blocked(shape, blocks.front(), tiling, target);
-    ways.emplace_back(estimate(shape, blocks, tuning, target), tuning);
+    const Tuning tuning = blocked(shape, tiling, target, 1);
+    ways.emplace_back(estimate_ns(shape, tuning, target), tuning);
+    const Tuning shared = blocked(shape, tiling, target, target.threads);
+    if (shared != tuning) ways.emplace_back(estimate_ns(shape, shared, target), shared);
   }
   std::stable_sort(ways.begin(), ways.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<Tuning> result;
