@@ -22,6 +22,7 @@ std::int64_t window(const ConvShape& shape) { return shape.kernel[0] * shape.ker
 struct Slice {
   std::int64_t channel = 0;
   std::int64_t rows = 0;
+  std::int64_t vectors = 0;  // of itself and the slices before
 };
 
 std::vector<Slice> make_slices(const ConvShape& shape, Isa isa) {
@@ -30,10 +31,12 @@ std::vector<Slice> make_slices(const ConvShape& shape, Isa isa) {
   const std::int64_t whole = shape.out_channels / lanes * lanes;
   std::int64_t channel = 0;
   for (const std::int64_t rows : product_slices(whole, shape.in_channels * window(shape), isa)) {
-    slices.push_back({.channel = channel, .rows = rows});
     channel += rows;
+    slices.push_back({.channel = channel - rows, .rows = rows, .vectors = channel / lanes});
   }
-  if (whole < shape.out_channels) slices.push_back({.channel = whole, .rows = shape.out_channels - whole});
+  if (whole < shape.out_channels) {
+    slices.push_back({.channel = whole, .rows = shape.out_channels - whole, .vectors = whole / lanes + 1});
+  }
   return slices;
 }
 
@@ -254,15 +257,16 @@ struct Work {
     return std::min(end, (first / image + 1) * image);
   }
 
-  // Pixels of slice `index` that are this member's where the team shares rows of weights: all of them, but for the
+  // Pixels of slice `index` that are this member's where the team shares vectors of weights: all of them, but for the
   // slices where its share starts and ends.
   Range share_of_slice(std::int64_t index, std::int64_t pixels, runtime::Team team) const {
-    const Slice& slice = state.slices[index];
-    const Range rows = share(state.shape.out_channels * pixels, team.index, team.count);
+    const std::int64_t end = state.slices[index].vectors;
+    const std::int64_t start = index > 0 ? state.slices[index - 1].vectors : 0;
+    const Range vectors = share(state.slices.back().vectors * pixels, team.index, team.count);
     const auto clamped = [&](std::int64_t at) {
-      return std::clamp<std::int64_t>((at - slice.channel * pixels) / slice.rows, 0, pixels);
+      return std::clamp<std::int64_t>((at - start * pixels) / (end - start), 0, pixels);
     };
-    return {clamped(rows.first), clamped(rows.last)};
+    return {clamped(vectors.first), clamped(vectors.last)};
   }
 
   void run_by_channels(std::int64_t pixels, runtime::Team team) const {
