@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <vector>
 
 namespace deeper::backend {
@@ -19,12 +20,15 @@ void combine(const std::array<double, kMaxPoints>& coefficients, int terms, cons
 
 }  // namespace
 
+double nested_error(const CookToom& y, const CookToom& x) {
+  if (y.taps == 1) return x.error_1d;
+  if (x.taps == 1) return y.error_1d;
+  return std::sqrt(y.error_2d * x.error_2d);
+}
+
 bool is_accurate(const CookToom& y, const CookToom& x, Accuracy accuracy) {
-  if (accuracy == Accuracy::fast) return true;
   constexpr double kSafe = 4.0;
-  if (y.taps == 1) return x.error_1d <= kSafe;
-  if (x.taps == 1) return y.error_1d <= kSafe;
-  return std::max(y.error_2d, x.error_2d) <= kSafe;
+  return accuracy == Accuracy::fast || nested_error(y, x) <= kSafe;
 }
 
 std::string to_string(const CookToom& y, const CookToom& x) {

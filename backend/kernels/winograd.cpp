@@ -104,10 +104,7 @@ Split make_split(const ConvShape& shape, const Tuning& tuning, std::int64_t grou
 std::int64_t longest_part(const TileGroup& tiles) {
   constexpr double kMuch = 3.0;
   constexpr std::int64_t kShort = 96;
-  const bool is_flat = tiles.row_y == 0 || tiles.row_x == 0;
-  const double error =
-      is_flat ? std::max(tiles.y().error_1d, tiles.x().error_1d) : std::max(tiles.y().error_2d, tiles.x().error_2d);
-  return error > kMuch ? kShort : std::numeric_limits<std::int64_t>::max();
+  return nested_error(tiles.y(), tiles.x()) > kMuch ? kShort : std::numeric_limits<std::int64_t>::max();
 }
 
 std::shared_ptr<State> make_state(const ConvShape& shape, const Tuning& tuning, int threads) {

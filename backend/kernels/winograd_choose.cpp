@@ -17,13 +17,13 @@ std::int64_t most_frequencies(const Tiling& tiling) {
   return most;
 }
 
-// Block sizes for a tiling: half of L2 for the transformed input, a quarter for the products; as many groups of
-// channels as `sharers` members can share evenly.
+// Block sizes for a tiling: three eighths of L2 for the transformed input, a quarter for the products; as many groups
+// of channels as `sharers` members can share evenly.
 Tuning blocked(const ConvShape& shape, const Tiling& tiling, const Target& target, std::int64_t sharers) {
   constexpr std::int64_t kFewest = 16;  // lest fetching the weights take longer than the products
   constexpr std::int64_t kMost = 48;
   const std::int64_t frequencies = most_frequencies(tiling);
-  std::int64_t tiles = target.l2_bytes / 2 / (frequencies * shape.in_channels * kFloat);
+  std::int64_t tiles = target.l2_bytes * 3 / 8 / (frequencies * shape.in_channels * kFloat);
   tiles = std::clamp(tiles / 4 * 4, kFewest, kMost);
   std::int64_t all = 0;
   for (const TileGroup& g : tile_groups(tiling)) all = std::max(all, g.tiles() * shape.batch);
@@ -51,7 +51,7 @@ struct Share {
 double member_ns(const ConvShape& shape, std::span<const Slice> slices, const Tuning& tuning, const Target& target,
                  const Share& share) {
   constexpr double kGigahertz = 3.4;
-  constexpr double kMemoryBytesPerNs = 18;
+  constexpr double kMemoryBytesPerNs = 15;
   // What every block of tiles but the first reads again.
   constexpr double kL3BytesPerNs = 25;
   constexpr double kL2BytesPerNs = 60;
@@ -91,8 +91,8 @@ double member_ns(const ConvShape& shape, std::span<const Slice> slices, const Tu
   }
   const double compute = cycles / kGigahertz;
   // The products fetch their weights ahead, but not all of them and no faster than memory gives them.
-  constexpr double kExposedFetch = 0.5;
-  constexpr double kExposedCompute = 0.7;
+  constexpr double kExposedFetch = 0.7;
+  constexpr double kExposedCompute = 0.4;
   return std::max(compute + kExposedFetch * fetch, fetch + kExposedCompute * compute);
 }
 

@@ -139,6 +139,9 @@ TEST(CookToom, SafeMeansWithinFourTimesDirect) {
   const CookToom& six = kCookToom[find_cooktoom(6, 3)];
   EXPECT_TRUE(is_accurate(one, six, Accuracy::safe));
   EXPECT_FALSE(is_accurate(six, six, Accuracy::safe));
+  const CookToom& five = kCookToom[find_cooktoom(5, 3)];
+  EXPECT_FALSE(is_accurate(five, five, Accuracy::safe));
+  EXPECT_TRUE(is_accurate(five, kCookToom[find_cooktoom(4, 3)], Accuracy::safe));
   EXPECT_EQ(to_string(six, six), "F(6x6,3x3)");
   EXPECT_EQ(to_string(six, one), "F(6,3)");
 }
