@@ -5,6 +5,7 @@
 #include "backend/kernels/brgemm.h"
 #include "backend/kernels/direct.h"
 #include "backend/kernels/winograd.h"
+#include "backend/kernels/winograd_phases.h"
 #include "ir/error.h"
 #include "runtime/machine.h"
 
@@ -88,8 +89,9 @@ void check_winograd(const runtime::Step& step, int threads) {
   const winograd::Tuning tuning = winograd::tuning_from(numbers);
   require(winograd::applies(shape, target_of(step)), "the kernel does not apply");
   require(is_between(tuning.tiles, 1, 1 << 16) && is_between(tuning.channels, 1, 1 << 18), "its tuning makes no sense");
-  check_axis(tuning.tiling.y, shape.kernel[0], shape.output[0]);
-  check_axis(tuning.tiling.x, shape.kernel[1], shape.output[1]);
+  const ir::Extent2 kernel = winograd::without_stride(shape).kernel;
+  check_axis(tuning.tiling.y, kernel[0], shape.output[0]);
+  check_axis(tuning.tiling.x, kernel[1], shape.output[1]);
   check_memory(step, shape, winograd::weights_bytes(shape, tuning), winograd::scratch_bytes(shape, tuning, threads));
 }
 

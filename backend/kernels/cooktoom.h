@@ -163,6 +163,9 @@ inline constexpr std::array kCookToom{
     CookToom{4, 3, detail::zero_and_pairs(Fraction(2, 3), Fraction(3, 2)), 1.5, 2.1},
     CookToom{5, 3, detail::pairs(Fraction(1, 4), Fraction(7, 8), Fraction(9, 5)), 2.2, 4.2},
     CookToom{6, 3, detail::zero_and_pairs(1, 2, Fraction(1, 2)), 3.2, 8.7},
+    CookToom{2, 4, detail::pairs(Fraction(1, 2), Fraction(4, 3)), 1.1, 1.6},
+    CookToom{3, 4, detail::zero_and_pairs(Fraction(2, 3), Fraction(3, 2)), 1.3, 2.2},
+    CookToom{4, 4, detail::pairs(Fraction(1, 4), Fraction(5, 6), Fraction(9, 5)), 2.0, 4.3},
     CookToom{2, 5, detail::zero_and_pairs(Fraction(2, 3), Fraction(3, 2)), 1.3, 1.5},
     CookToom{3, 5, detail::pairs(Fraction(1, 4), Fraction(5, 6), Fraction(9, 5)), 1.8, 2.6},
     CookToom{4, 5, detail::zero_and_pairs(1, 2, Fraction(1, 2)), 2.4, 4.8},
@@ -182,7 +185,8 @@ constexpr int find_cooktoom(int outputs, int taps) {
   return -1;
 }
 
-// The error of rows y and x nested, as a multiple of direct fp32's own: each contributes the root of its own along both.
+// The error of rows y and x nested, as a multiple of direct fp32's own: each contributes the root of its own along
+// both.
 double nested_error(const CookToom& y, const CookToom& x);
 // True where nesting rows y and x keeps to `accuracy`.
 bool is_accurate(const CookToom& y, const CookToom& x, Accuracy accuracy);

@@ -11,6 +11,7 @@
 #include "backend/kernels/product.h"
 #include "backend/kernels/split.h"
 #include "backend/kernels/winograd_channels.h"
+#include "backend/kernels/winograd_phases.h"
 #include "backend/kernels/winograd_transform.h"
 #include "ir/error.h"
 
@@ -39,17 +40,21 @@ struct TileBlock {
 
 // Sizes of a thread's scratch, in floats.
 struct Layout {
+  std::int64_t inputs = 0;         // channels of V
   std::int64_t input_stride = 0;   // from frequency to frequency in V
   std::int64_t width = 0;          // channels of M
   std::int64_t output_stride = 0;  // from frequency to frequency in M
   std::int64_t products = 0;       // where M starts
   std::int64_t pass = 0;           // where what lies between the two axes' transforms starts
   std::int64_t discarded = 0;      // where outputs of overhanging tiles go
+  std::int64_t band = 0;           // where the phases that a row of tiles reads are
+  std::int64_t band_width = 0;     // pixels
   std::int64_t total = 0;
 };
 
 struct State {
   ConvShape shape;
+  std::optional<ConvShape> strided;  // what `shape` is the phases of
   Epilogue epilogue;
   Layout layout;
   Split split;
@@ -63,15 +68,23 @@ struct State {
 
 Layout make_layout(const ConvShape& shape, const Tuning& tuning, const Channels& channels) {
   std::int64_t frequencies = 0;
-  for (const TileGroup& g : tile_groups(tuning.tiling)) frequencies = std::max(frequencies, g.frequencies());
+  std::int64_t points_y = 0;
   Layout layout;
+  for (const TileGroup& g : tile_groups(tuning.tiling)) {
+    frequencies = std::max(frequencies, g.frequencies());
+    points_y = std::max<std::int64_t>(points_y, g.y().points());
+    layout.band_width = std::max(layout.band_width, g.count_x * g.x().outputs + g.x().taps - 1);
+  }
   for (const ChannelGroup& g : channels.groups) layout.width = std::max(layout.width, round_up(g.width, 16));
-  layout.input_stride = round_up(tuning.tiles * shape.in_channels, 16) + kSkew;
+  const bool is_strided = has_phases(shape);
+  layout.inputs = is_strided ? kPhasePitch : shape.in_channels;
+  layout.input_stride = round_up(tuning.tiles * layout.inputs, 16) + kSkew;
   layout.output_stride = tuning.tiles * layout.width + kSkew;
   layout.products = frequencies * layout.input_stride;
   layout.pass = layout.products + frequencies * layout.output_stride;
   layout.discarded = layout.pass + frequencies * kChunk;
-  layout.total = round_up(layout.discarded + std::max(layout.width, kChunk), 16);
+  layout.band = round_up(layout.discarded + std::max(layout.width, kChunk), 16);
+  layout.total = layout.band + (is_strided ? points_y * layout.band_width * kPhasePitch : 0);
   return layout;
 }
 
@@ -107,12 +120,14 @@ std::int64_t longest_part(const TileGroup& tiles) {
   return nested_error(tiles.y(), tiles.x()) > kMuch ? kShort : std::numeric_limits<std::int64_t>::max();
 }
 
-std::shared_ptr<State> make_state(const ConvShape& shape, const Tuning& tuning, int threads) {
+std::shared_ptr<State> make_state(const ConvShape& given, const Tuning& tuning, int threads) {
   auto state = std::make_shared<State>();
+  const ConvShape shape = without_stride(given);
   state->shape = shape;
+  if (has_phases(given)) state->strided = given;
   state->epilogue = make_epilogue(shape.op.activation);
   state->channels = divide_channels(shape, tuning.isa, tuning.channels);
-  state->layout = make_layout(shape, tuning, state->channels);
+  state->layout = make_layout(given, tuning, state->channels);
   state->split = make_split(shape, tuning, static_cast<std::int64_t>(state->channels.groups.size()), threads);
   state->zeros.assign(std::max(shape.in_channels, shape.out_channels), 0.0F);
   state->kernels = &product_kernels(tuning.isa);
@@ -187,25 +202,48 @@ struct Work {
     }
   }
 
+  // Copies the phases that the tiles from `tile` on read, up to the end of their row or of the block.
+  void copy_band(const TileKind& kind, const TileBlock& block, std::int64_t tile, const Place& place) const {
+    const std::int64_t left_in_row = kind.tiles.count_x - tile % kind.tiles.tiles() % kind.tiles.count_x;
+    const std::int64_t tiles = std::min(left_in_row, block.tiles.last - tile);
+    const float* image = source + place.image * state.strided->source.image;
+    for (int j = 0; j < kind.tiles.y().points(); ++j) {
+      copy_phases(*state.strided, image, place.y + j, place.x, tiles * kind.tiles.x().outputs + kind.tiles.x().taps - 1,
+                  scratch + state.layout.band + j * state.layout.band_width * kPhasePitch);
+    }
+  }
+
   void transform_input(const TileKind& kind, const TileBlock& block) const {
     const ConvShape& s = state.shape;
+    const std::int64_t inputs = state.layout.inputs;
     const int points_y = kind.tiles.y().points();
     const int points_x = kind.tiles.x().points();
     const Pointers columns = pass_columns(points_y, points_x);
+    std::int64_t band_x = 0;
     for (std::int64_t tile = block.tiles.first; tile < block.tiles.last; ++tile) {
       const Place place = place_of(kind.tiles, tile);
+      if (state.strided && (tile == block.tiles.first || place.x == kind.tiles.first_x)) {
+        copy_band(kind, block, tile, place);
+        band_x = place.x;
+      }
       Pointers pixels;
       for (int j = 0; j < points_y; ++j) {
-        source_row(place.image, place.y - s.op.pads[0] + j, place.x - s.op.pads[1], points_x,
-                   pixels.data() + j * points_x);
+        const float** row = pixels.data() + j * points_x;
+        if (state.strided) {
+          const float* first =
+              scratch + state.layout.band + (j * state.layout.band_width + place.x - band_x) * kPhasePitch;
+          for (int k = 0; k < points_x; ++k) row[k] = first + k * kPhasePitch;
+        } else {
+          source_row(place.image, place.y - s.op.pads[0] + j, place.x - s.op.pads[1], points_x, row);
+        }
       }
-      float* to = scratch + (tile - block.tiles.first) * s.in_channels;
+      float* to = scratch + (tile - block.tiles.first) * inputs;
       if (kind.tiles.row_y != 0 && kind.tiles.row_x != 0) {
         transform_square(kind, pixels, columns, to);
         continue;
       }
       const AxisTransform& axis = kind.tiles.row_y == 0 ? kind.x : kind.y;
-      axis.input(pixels.data(), 0, {.channels = s.in_channels}, to, {.point = state.layout.input_stride});
+      axis.input(pixels.data(), 0, {.channels = inputs}, to, {.point = state.layout.input_stride});
     }
   }
 
@@ -223,8 +261,8 @@ struct Work {
     const std::int64_t points_y = kind.tiles.y().points();
     const std::int64_t points_x = kind.tiles.x().points();
     const std::int64_t stride = state.layout.input_stride;
-    for (std::int64_t c = 0; c < state.shape.in_channels; c += kChunk) {
-      const std::int64_t channels = std::min(kChunk, state.shape.in_channels - c);
+    for (std::int64_t c = 0; c < state.layout.inputs; c += kChunk) {
+      const std::int64_t channels = std::min(kChunk, state.layout.inputs - c);
       kind.x.input(pixels.data(), c, {.count = points_y, .channels = channels}, pass(),
                    {.line = points_x * kChunk, .point = kChunk});
       kind.y.input(columns.data(), 0, {.count = points_x, .channels = channels}, to + c,
@@ -244,7 +282,7 @@ struct Work {
         backend::multiply(*state.kernels, {.rows = slice.rows,
                                            .a = panel,
                                            .b = input,
-                                           .ldb = inputs,
+                                           .ldb = state.layout.inputs,
                                            .c = output,
                                            .ldc = state.layout.width,
                                            .columns = block.tiles.size(),
@@ -361,12 +399,13 @@ void run(const void* opaque, runtime::Addresses addresses, runtime::Team team) n
 
 }  // namespace
 
-bool applies(const ConvShape& shape, const Target& target) {
+bool applies(const ConvShape& given, const Target& target) {
+  const ConvShape shape = without_stride(given);
   const auto has_rows = [](std::int64_t taps) { return find_cooktoom(taps == 1 ? 1 : 2, static_cast<int>(taps)) >= 0; };
   return target.isa != Isa::sse41 && has_simple_activation(shape.op.activation) && shape.op.groups == 1 &&
          shape.op.strides == ir::Extent2{1, 1} && shape.op.dilations == ir::Extent2{1, 1} &&
          shape.kernel != ir::Extent2{1, 1} && has_rows(shape.kernel[0]) && has_rows(shape.kernel[1]) &&
-         shape.output[0] > 0 && shape.output[1] > 0 && shape.batch > 0 && shape.source.pixel > 0 &&
+         shape.output[0] > 0 && shape.output[1] > 0 && shape.batch > 0 && given.source.pixel > 0 &&
          shape.result.pixel > 0;
 }
 
@@ -405,10 +444,12 @@ std::string describe(const ConvShape& /*shape*/, const Tuning& tuning) {
   return text + fmt::format(" tiles {} channels {}", tuning.tiles, tuning.channels);
 }
 
-std::vector<float> pack_weights(const ConvShape& shape, const Tuning& tuning, std::span<const float> weights) {
+std::vector<float> pack_weights(const ConvShape& given, const Tuning& tuning, std::span<const float> weights) {
   DEEPER_CHECK(static_cast<std::int64_t>(weights.size()) ==
-                   shape.out_channels * shape.in_channels * shape.kernel[0] * shape.kernel[1],
+                   given.out_channels * given.in_channels * given.kernel[0] * given.kernel[1],
                "packing weights");
+  const ConvShape shape = without_stride(given);
+  const std::vector<float> taps = phase_weights(given, weights);
   const Channels channels = divide_channels(shape, tuning.isa, tuning.channels);
   std::vector<float> packed(static_cast<std::size_t>(weights_bytes(shape, tuning)) / sizeof(float));
   float* to = packed.data();
@@ -418,7 +459,7 @@ std::vector<float> pack_weights(const ConvShape& shape, const Tuning& tuning, st
     for (const ChannelGroup& group : channels.groups) {
       for (std::int64_t i = group.slices.first; i < group.slices.last; ++i) {
         const Slice& slice = channels.slices[i];
-        pack_slice(shape, y, x, slice, shape.in_channels * group.width, weights,
+        pack_slice(shape, y, x, slice, shape.in_channels * group.width, taps,
                    to + (slice.channel - group.channel) * shape.in_channels);
       }
       to += tiles.frequencies() * shape.in_channels * group.width;
@@ -427,7 +468,8 @@ std::vector<float> pack_weights(const ConvShape& shape, const Tuning& tuning, st
   return packed;
 }
 
-std::int64_t weights_bytes(const ConvShape& shape, const Tuning& tuning) {
+std::int64_t weights_bytes(const ConvShape& given, const Tuning& tuning) {
+  const ConvShape shape = without_stride(given);
   std::int64_t frequencies = 0;
   for (const TileGroup& g : tile_groups(tuning.tiling)) frequencies += g.frequencies();
   return frequencies * shape.in_channels * divide_channels(shape, tuning.isa, tuning.channels).padded *
@@ -435,7 +477,7 @@ std::int64_t weights_bytes(const ConvShape& shape, const Tuning& tuning) {
 }
 
 std::int64_t scratch_bytes(const ConvShape& shape, const Tuning& tuning, int threads) {
-  const Channels channels = divide_channels(shape, tuning.isa, tuning.channels);
+  const Channels channels = divide_channels(without_stride(shape), tuning.isa, tuning.channels);
   return make_layout(shape, tuning, channels).total * threads * static_cast<std::int64_t>(sizeof(float));
 }
 

@@ -4,6 +4,7 @@
 #include "backend/kernels/product.h"
 #include "backend/kernels/winograd.h"
 #include "backend/kernels/winograd_channels.h"
+#include "backend/kernels/winograd_phases.h"
 
 // The cost model, and the choices made by it.
 namespace deeper::backend::winograd {
@@ -58,6 +59,7 @@ double member_ns(const ConvShape& shape, std::span<const Slice> slices, const Tu
   // Cycles per vector of channels and frequency, one axis or two.
   constexpr std::array<double, 2> kInputCycles{3.9, 7.8};
   constexpr std::array<double, 2> kOutputCycles{1.2, 2.4};
+  constexpr double kSumCycles = 1.5;  // of a product, for each vector of sums
   // Of a slice's product: filling the pipeline, and the first weights, which nothing has fetched ahead.
   constexpr double kCallCycles = 250;
   const bool is_wide = target.isa == Isa::avx512;
@@ -75,6 +77,7 @@ double member_ns(const ConvShape& shape, std::span<const Slice> slices, const Tu
     for (const Slice& slice : slices) {
       const double work = static_cast<double>(tiles * slice.rows * shape.in_channels) / (2 * lanes);
       products += work / product_efficiency(slice.rows, (tiles + count - 1) / count, shape.in_channels, target.isa) +
+                  kSumCycles * static_cast<double>(tiles * slice.rows) / lanes +
                   static_cast<double>(count) * kCallCycles;
       rows += slice.rows;
     }
@@ -98,7 +101,8 @@ double member_ns(const ConvShape& shape, std::span<const Slice> slices, const Tu
 
 }  // namespace
 
-double estimate_ns(const ConvShape& shape, const Tuning& tuning, const Target& target) {
+double estimate_ns(const ConvShape& given, const Tuning& tuning, const Target& target) {
+  const ConvShape shape = without_stride(given);
   const Channels channels = divide_channels(shape, target.isa, tuning.channels);
   const double by_tiles = member_ns(shape, channels.slices, tuning, target, {.tile_parts = target.threads});
   const auto groups = static_cast<std::int64_t>(channels.groups.size());
@@ -116,10 +120,11 @@ std::vector<Tuning> choose(const ConvShape& shape, const Target& target, Accurac
   constexpr std::size_t kKept = 5;
   if (!applies(shape, target)) return {};
   std::vector<std::pair<double, Tuning>> ways;
-  for (const Tiling& tiling : tilings(shape, accuracy)) {
-    const Tuning tuning = blocked(shape, tiling, target, 1);
+  const ConvShape flat = without_stride(shape);
+  for (const Tiling& tiling : tilings(flat, accuracy)) {
+    const Tuning tuning = blocked(flat, tiling, target, 1);
     ways.emplace_back(estimate_ns(shape, tuning, target), tuning);
-    const Tuning shared = blocked(shape, tiling, target, target.threads);
+    const Tuning shared = blocked(flat, tiling, target, target.threads);
     if (shared != tuning) ways.emplace_back(estimate_ns(shape, shared, target), shared);
   }
   std::stable_sort(ways.begin(), ways.end(), [](const auto& a, const auto& b) { return a.first < b.first; });

@@ -93,8 +93,10 @@ ConvShape same(std::int64_t in, std::int64_t extent, std::int64_t out, ir::Exten
 // Of each safe algorithm on random activations.
 TEST(Winograd, SafeStaysNearDirect) {
   std::mt19937 random(2);
-  for (const ConvShape& shape : {same(96, 16, 64, {3, 3}), same(48, 17, 64, {5, 5}), same(192, 17, 64, {1, 7}),
-                                 same(192, 17, 64, {7, 1}), same(384, 8, 64, {1, 3}), same(192, 7, 64, {3, 3})}) {
+  const ConvShape stem = dense_conv_shape(1, 3, {112, 112}, 64, {7, 7}, {.strides = {2, 2}, .pads = {3, 3, 3, 3}});
+  for (const ConvShape& shape : {same(96, 16, 64, {3, 3}), same(16, 28, 32, {3, 3}), same(192, 7, 64, {3, 3}),
+                                 same(48, 17, 64, {5, 5}), same(16, 28, 32, {5, 5}), same(192, 17, 64, {1, 7}),
+                                 same(192, 17, 64, {7, 1}), same(384, 8, 64, {1, 3}), stem}) {
     const ConvCase c = testing::make_case(shape, {.relu_inputs = true}, random);
     const std::vector<double> want = testing::reference(c);
     const Target target = target_of(Isa::avx2, 1);
@@ -103,6 +105,24 @@ TEST(Winograd, SafeStaysNearDirect) {
     for (const ConvCandidate& candidate : kernel("winograd").candidates(c.shape, target, Accuracy::safe)) {
       const double error = testing::relative_l2(testing::run_kernel(kernel("winograd"), candidate, c, 1), want);
       EXPECT_LT(error, 4 * direct_error) << testing::describe(shape) << " " << candidate.implementation;
+    }
+  }
+}
+
+// Stems: stride 2 on few channels, by phases.
+TEST(Winograd, StemsAgreeWithTheOracle) {
+  std::mt19937 random(5);
+  for (const std::int64_t channels : {1, 3, 4}) {
+    for (const ir::Extent2 kernel : {ir::Extent2{7, 7}, ir::Extent2{5, 6}, ir::Extent2{8, 7}}) {
+      for (const std::int64_t pad : {0, 3}) {
+        ir::Conv op{.strides = {2, 2}, .pads = {pad, pad, pad + 1, pad}};
+        op.activation = {.function = ir::Function::relu};
+        ConvShape shape = dense_conv_shape(2, channels, {41, 38}, 24, kernel, op);
+        shape.has_bias = true;
+        for (const bool slices : {false, true}) {
+          expect_right(shape, {.slices = slices}, random, 1 + static_cast<int>(random() % 3));
+        }
+      }
     }
   }
 }
@@ -120,15 +140,18 @@ TEST(Winograd, TheSameBitsForTheSameThreads) {
   }
 }
 
-TEST(Winograd, AppliesToStrideOneOnly) {
+TEST(Winograd, AppliesToStrideOneAndToStems) {
   ConvShape shape = same(64, 14, 96, {3, 3});
   const Target target = target_of(Isa::avx2, 1);
   EXPECT_TRUE(winograd::applies(shape, target));
   EXPECT_FALSE(winograd::applies(shape, target_of(Isa::sse41, 1)));
   EXPECT_FALSE(winograd::applies(same(64, 14, 96, {1, 1}), target));
-  EXPECT_FALSE(winograd::applies(same(64, 14, 96, {4, 4}), target));
+  EXPECT_FALSE(winograd::applies(same(64, 14, 96, {6, 6}), target));
   shape.op.strides = {2, 2};
   EXPECT_FALSE(winograd::applies(shape, target));
+  ConvShape stem = same(3, 224, 64, {7, 7});
+  stem.op.strides = {2, 2};
+  EXPECT_TRUE(winograd::applies(stem, target));
   EXPECT_TRUE(winograd::choose(same(64, 14, 96, {7, 7}), target, Accuracy::safe).empty());
 }
 

@@ -1,0 +1,83 @@
+#include "backend/kernels/winograd_phases.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace deeper::backend::winograd {
+namespace {
+
+constexpr std::int64_t kStride = 2;
+
+}  // namespace
+
+bool has_phases(const ConvShape& shape) {
+  return shape.op.strides == ir::Extent2{kStride, kStride} && kStride * kStride * shape.in_channels <= kPhasePitch &&
+         shape.kernel[0] > kStride && shape.kernel[1] > kStride;
+}
+
+ConvShape without_stride(const ConvShape& shape) {
+  if (!has_phases(shape)) return shape;
+  ConvShape result = shape;
+  result.in_channels = kStride * kStride * shape.in_channels;
+  result.op.strides = {1, 1};
+  result.op.pads = {0, 0, 0, 0};
+  for (int axis = 0; axis < 2; ++axis) {
+    result.kernel[axis] = (shape.kernel[axis] + kStride - 1) / kStride;
+    result.input[axis] = shape.output[axis] + result.kernel[axis] - 1;
+  }
+  const std::int64_t row = result.input[1] * kPhasePitch;
+  result.source = {.image = result.input[0] * row, .row = row, .pixel = kPhasePitch};
+  return result;
+}
+
+std::vector<float> phase_weights(const ConvShape& shape, std::span<const float> weights) {
+  if (!has_phases(shape)) return {weights.begin(), weights.end()};
+  const ir::Extent2 window = without_stride(shape).kernel;
+  std::vector<float> result;
+  result.reserve(static_cast<std::size_t>(shape.out_channels * shape.in_channels * window[0] * window[1]) * 4);
+  for (std::int64_t m = 0; m < shape.out_channels; ++m) {
+    for (std::int64_t phase = 0; phase < kStride * kStride; ++phase) {
+      for (std::int64_t c = 0; c < shape.in_channels; ++c) {
+        const float* taps = weights.data() + (m * shape.in_channels + c) * shape.kernel[0] * shape.kernel[1];
+        for (std::int64_t i = 0; i < window[0]; ++i) {
+          for (std::int64_t j = 0; j < window[1]; ++j) {
+            const std::int64_t y = i * kStride + phase / kStride;
+            const std::int64_t x = j * kStride + phase % kStride;
+            const bool is_tap = y < shape.kernel[0] && x < shape.kernel[1];
+            result.push_back(is_tap ? taps[y * shape.kernel[1] + x] : 0.0F);
+          }
+        }
+      }
+    }
+  }
+  return result;
+}
+
+void copy_phases(const ConvShape& shape, const float* image, std::int64_t y, std::int64_t x, std::int64_t count,
+                 float* to) {
+  constexpr std::int64_t kAtOnce = 8;  // floats; what that is too much is undefined or written by the next row
+  const std::int64_t channels = shape.in_channels;
+  const std::int64_t width = shape.input[1];
+  const bool is_dense = shape.source.pixel == channels;
+  for (std::int64_t p = 0; p < kStride; ++p, to += kStride * channels) {
+    const std::int64_t source_y = y * kStride + p - shape.op.pads[0];
+    const bool inside = source_y >= 0 && source_y < shape.input[0];
+    const float* row = inside ? image + source_y * shape.source.row : nullptr;
+    for (std::int64_t i = 0; i < count; ++i) {
+      float* pixel = to + i * kPhasePitch;
+      const std::int64_t source_x = (x + i) * kStride - shape.op.pads[1];
+      if (inside && is_dense && source_x >= 0 && source_x * channels + kAtOnce <= width * channels) {
+        std::memcpy(pixel, row + source_x * channels, kAtOnce * sizeof(float));
+        continue;
+      }
+      for (std::int64_t q = 0; q < kStride; ++q) {
+        const bool covered = inside && source_x + q >= 0 && source_x + q < width;
+        for (std::int64_t c = 0; c < channels; ++c) {
+          pixel[q * channels + c] = covered ? row[(source_x + q) * shape.source.pixel + c] : 0.0F;
+        }
+      }
+    }
+  }
+}
+
+}  // namespace deeper::backend::winograd
