@@ -24,7 +24,7 @@ struct ProductBlock {
   std::int64_t tap_count = 1;
   std::int64_t depth = 0;
   std::array<float*, kMostColumns> results;
-  bool adds = false;  // to what `results` hold; with one tap and no epilogue only
+  bool adds = false;  // to what `results` hold, before the epilogue; with one tap only
   // Cache lines to fetch from `next` on with every fourth step of depth.
   const float* next = nullptr;
   std::int64_t lines = 0;
