@@ -158,6 +158,9 @@ constexpr auto pairs(P... p) {
 // THE table. F(1, 1) is the axis that a 1-D algorithm leaves alone.
 inline constexpr std::array kCookToom{
     CookToom{1, 1, {}, 1.0, 1.0},
+    CookToom{2, 2, detail::pairs(1), 1.0, 1.0},
+    CookToom{3, 2, detail::zero_and_pairs(1), 1.0, 1.1},
+    CookToom{4, 2, detail::pairs(Fraction(1, 2), Fraction(4, 3)), 1.5, 1.9},
     CookToom{2, 3, detail::zero_and_pairs(1), 1.0, 0.8},
     CookToom{3, 3, detail::pairs(Fraction(1, 2), Fraction(4, 3)), 1.2, 1.3},
     CookToom{4, 3, detail::zero_and_pairs(Fraction(2, 3), Fraction(3, 2)), 1.5, 2.1},

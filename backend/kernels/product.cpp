@@ -70,7 +70,7 @@ void multiply(const ProductKernels& kernels, const Product& product) {
   for (std::int64_t k = 0; k < product.depth; k += part) {
     block.a = product.a + k * product.rows;
     block.depth = std::min(part, product.depth - k);
-    block.adds = k > 0;
+    block.adds = k > 0 || product.adds;
     FetchAhead ahead(block.a + block.depth * product.rows, product.rows, block.depth, count);
     const float* b = product.b + k;
     float* c = product.c;

@@ -78,6 +78,7 @@ struct Product {
   std::int64_t columns = 0;
   std::int64_t depth = 0;
   std::int64_t longest_part = 0;
+  bool adds = false;  // to what C holds
 };
 void multiply(const ProductKernels& kernels, const Product& product);
 

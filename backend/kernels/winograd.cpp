@@ -29,6 +29,8 @@ struct TileKind {
   TileGroup tiles;
   AxisTransform y;
   AxisTransform x;
+  std::vector<Frequency> frequencies;
+  std::int64_t depth = 0;         // of all frequencies
   std::int64_t weights = 0;       // offset in the packed weights
   std::int64_t longest_part = 0;  // of a product's depth to be summed at once
 };
@@ -55,6 +57,7 @@ struct Layout {
 struct State {
   ConvShape shape;
   std::optional<ConvShape> strided;  // what `shape` is the phases of
+  bool copies = false;               // them
   Epilogue epilogue;
   Layout layout;
   Split split;
@@ -76,15 +79,15 @@ Layout make_layout(const ConvShape& shape, const Tuning& tuning, const Channels&
     layout.band_width = std::max(layout.band_width, g.count_x * g.x().outputs + g.x().taps - 1);
   }
   for (const ChannelGroup& g : channels.groups) layout.width = std::max(layout.width, round_up(g.width, 16));
-  const bool is_strided = has_phases(shape);
-  layout.inputs = is_strided ? kPhasePitch : shape.in_channels;
+  const bool copies = copies_phases(shape);
+  layout.inputs = copies ? kPhasePitch : without_stride(shape).in_channels;
   layout.input_stride = round_up(tuning.tiles * layout.inputs, 16) + kSkew;
   layout.output_stride = tuning.tiles * layout.width + kSkew;
   layout.products = frequencies * layout.input_stride;
   layout.pass = layout.products + frequencies * layout.output_stride;
   layout.discarded = layout.pass + frequencies * kChunk;
   layout.band = round_up(layout.discarded + std::max(layout.width, kChunk), 16);
-  layout.total = layout.band + (is_strided ? points_y * layout.band_width * kPhasePitch : 0);
+  layout.total = layout.band + (copies ? points_y * layout.band_width * kPhasePitch : 0);
   return layout;
 }
 
@@ -125,6 +128,7 @@ std::shared_ptr<State> make_state(const ConvShape& given, const Tuning& tuning, 
   const ConvShape shape = without_stride(given);
   state->shape = shape;
   if (has_phases(given)) state->strided = given;
+  state->copies = copies_phases(given);
   state->epilogue = make_epilogue(shape.op.activation);
   state->channels = divide_channels(shape, tuning.isa, tuning.channels);
   state->layout = make_layout(given, tuning, state->channels);
@@ -137,9 +141,11 @@ std::shared_ptr<State> make_state(const ConvShape& given, const Tuning& tuning, 
     state->kinds.push_back({.tiles = g,
                             .y = transforms[g.row_y],
                             .x = transforms[g.row_x],
+                            .frequencies = frequencies_of(given, g),
+                            .depth = depth_of(given, g),
                             .weights = weights,
                             .longest_part = longest_part(g)});
-    weights += g.frequencies() * shape.in_channels * state->channels.padded;
+    weights += depth_of(given, g) * state->channels.padded;
   }
   return state;
 }
@@ -191,15 +197,28 @@ struct Work {
 
   float* pass() const { return scratch + state.layout.pass; }
 
-  // `count` pixels x, x + 1, ... of a row of the source; zeros outside the image.
-  void source_row(std::int64_t image, std::int64_t y, std::int64_t x, int count, const float** pixels) const {
-    const ConvShape& s = state.shape;
+  // `count` pixels x, x + step, ... of a row of the source, whose shape is `s`; zeros outside the image.
+  void source_row(const ConvShape& s, std::int64_t image, std::int64_t y, std::int64_t x, std::int64_t step, int count,
+                  const float** pixels) const {
     const bool inside = y >= 0 && y < s.input[0];
     const float* row = source + image * s.source.image + y * s.source.row;
-    for (int k = 0; k < count; ++k) {
-      const bool covered = inside && x + k >= 0 && x + k < s.input[1];
-      pixels[k] = covered ? row + (x + k) * s.source.pixel : state.zeros.data();
+    for (int k = 0; k < count; ++k, x += step) {
+      const bool covered = inside && x >= 0 && x < s.input[1];
+      pixels[k] = covered ? row + x * s.source.pixel : state.zeros.data();
     }
+  }
+
+  // The pixels that a tile reads; those of phase (p, q) where there are phases.
+  Pointers source_pixels(const TileKind& kind, const Place& place, std::int64_t p, std::int64_t q) const {
+    const ConvShape& s = state.strided ? *state.strided : state.shape;
+    const std::int64_t step = s.op.strides[0];
+    const int points_x = kind.tiles.x().points();
+    Pointers pixels;
+    for (int j = 0; j < kind.tiles.y().points(); ++j) {
+      source_row(s, place.image, (place.y + j) * step + p - s.op.pads[0], place.x * step + q - s.op.pads[1], step,
+                 points_x, pixels.data() + j * points_x);
+    }
+    return pixels;
   }
 
   // Copies the phases that the tiles from `tile` on read, up to the end of their row or of the block.
@@ -213,38 +232,45 @@ struct Work {
     }
   }
 
-  void transform_input(const TileKind& kind, const TileBlock& block) const {
-    const ConvShape& s = state.shape;
-    const std::int64_t inputs = state.layout.inputs;
-    const int points_y = kind.tiles.y().points();
+  // The pixels that a tile reads of a band copied from column `band_x` on.
+  Pointers band_pixels(const TileKind& kind, const Place& place, std::int64_t band_x) const {
     const int points_x = kind.tiles.x().points();
-    const Pointers columns = pass_columns(points_y, points_x);
+    Pointers pixels;
+    for (int j = 0; j < kind.tiles.y().points(); ++j) {
+      const float* first = scratch + state.layout.band + (j * state.layout.band_width + place.x - band_x) * kPhasePitch;
+      for (int k = 0; k < points_x; ++k) pixels[j * points_x + k] = first + k * kPhasePitch;
+    }
+    return pixels;
+  }
+
+  void transform_input(const TileKind& kind, const TileBlock& block) const {
+    const std::int64_t inputs = state.layout.inputs;
+    const Pointers columns = pass_columns(kind.tiles.y().points(), kind.tiles.x().points());
     std::int64_t band_x = 0;
     for (std::int64_t tile = block.tiles.first; tile < block.tiles.last; ++tile) {
       const Place place = place_of(kind.tiles, tile);
-      if (state.strided && (tile == block.tiles.first || place.x == kind.tiles.first_x)) {
-        copy_band(kind, block, tile, place);
-        band_x = place.x;
-      }
-      Pointers pixels;
-      for (int j = 0; j < points_y; ++j) {
-        const float** row = pixels.data() + j * points_x;
-        if (state.strided) {
-          const float* first =
-              scratch + state.layout.band + (j * state.layout.band_width + place.x - band_x) * kPhasePitch;
-          for (int k = 0; k < points_x; ++k) row[k] = first + k * kPhasePitch;
-        } else {
-          source_row(place.image, place.y - s.op.pads[0] + j, place.x - s.op.pads[1], points_x, row);
-        }
-      }
       float* to = scratch + (tile - block.tiles.first) * inputs;
-      if (kind.tiles.row_y != 0 && kind.tiles.row_x != 0) {
-        transform_square(kind, pixels, columns, to);
+      if (state.copies) {
+        if (tile == block.tiles.first || place.x == kind.tiles.first_x) {
+          copy_band(kind, block, tile, place);
+          band_x = place.x;
+        }
+        transform_pixels(kind, band_pixels(kind, place, band_x), columns, inputs, to);
         continue;
       }
-      const AxisTransform& axis = kind.tiles.row_y == 0 ? kind.x : kind.y;
-      axis.input(pixels.data(), 0, {.channels = inputs}, to, {.point = state.layout.input_stride});
+      const std::int64_t phases = state.strided ? 4 : 1;
+      for (std::int64_t phase = 0; phase < phases; ++phase) {
+        transform_pixels(kind, source_pixels(kind, place, phase / 2, phase % 2), columns, inputs / phases,
+                         to + phase * inputs / phases);
+      }
     }
+  }
+
+  void transform_pixels(const TileKind& kind, const Pointers& pixels, const Pointers& columns, std::int64_t channels,
+                        float* to) const {
+    if (kind.tiles.row_y != 0 && kind.tiles.row_x != 0) return transform_square(kind, pixels, columns, channels, to);
+    const AxisTransform& axis = kind.tiles.row_y == 0 ? kind.x : kind.y;
+    axis.input(pixels.data(), 0, {.channels = channels}, to, {.point = state.layout.input_stride});
   }
 
   // Where what the first axis' transform leaves is, for each column from top to bottom.
@@ -257,12 +283,13 @@ struct Work {
   }
 
   // Along x for each row of the tile, then along y for each column of frequencies.
-  void transform_square(const TileKind& kind, const Pointers& pixels, const Pointers& columns, float* to) const {
+  void transform_square(const TileKind& kind, const Pointers& pixels, const Pointers& columns, std::int64_t all,
+                        float* to) const {
     const std::int64_t points_y = kind.tiles.y().points();
     const std::int64_t points_x = kind.tiles.x().points();
     const std::int64_t stride = state.layout.input_stride;
-    for (std::int64_t c = 0; c < state.layout.inputs; c += kChunk) {
-      const std::int64_t channels = std::min(kChunk, state.layout.inputs - c);
+    for (std::int64_t c = 0; c < all; c += kChunk) {
+      const std::int64_t channels = std::min(kChunk, all - c);
       kind.x.input(pixels.data(), c, {.count = points_y, .channels = channels}, pass(),
                    {.line = points_x * kChunk, .point = kChunk});
       kind.y.input(columns.data(), 0, {.count = points_x, .channels = channels}, to + c,
@@ -271,26 +298,28 @@ struct Work {
   }
 
   void multiply(const TileKind& kind, const TileBlock& block, const ChannelGroup& group) const {
-    const std::int64_t frequencies = kind.tiles.frequencies();
-    const std::int64_t inputs = state.shape.in_channels;
-    const float* panel = weights + kind.weights + group.channel * inputs * frequencies;
-    for (std::int64_t f = 0; f < frequencies; ++f) {
-      const float* input = scratch + f * state.layout.input_stride;
-      float* output = scratch + state.layout.products + f * state.layout.output_stride;
+    const float* panel = weights + kind.weights + group.channel * kind.depth;
+    const float* input = scratch;
+    float* products = scratch + state.layout.products;
+    for (const Frequency& frequency : kind.frequencies) {
       for (std::int64_t i = group.slices.first; i < group.slices.last; ++i) {
         const Slice& slice = state.channels.slices[i];
-        backend::multiply(*state.kernels, {.rows = slice.rows,
-                                           .a = panel,
-                                           .b = input,
-                                           .ldb = state.layout.inputs,
-                                           .c = output,
-                                           .ldc = state.layout.width,
-                                           .columns = block.tiles.size(),
-                                           .depth = inputs,
-                                           .longest_part = kind.longest_part});
-        panel += inputs * slice.rows;
-        output += slice.rows;
+        for (const Range& inputs : frequency.inputs) {
+          backend::multiply(*state.kernels, {.rows = slice.rows,
+                                             .a = panel,
+                                             .b = input + inputs.first,
+                                             .ldb = state.layout.inputs,
+                                             .c = products + slice.channel - group.channel,
+                                             .ldc = state.layout.width,
+                                             .columns = block.tiles.size(),
+                                             .depth = inputs.size(),
+                                             .longest_part = kind.longest_part,
+                                             .adds = inputs.first > 0});
+          panel += inputs.size() * slice.rows;
+        }
       }
+      input += state.layout.input_stride;
+      products += state.layout.output_stride;
     }
   }
 
@@ -348,28 +377,6 @@ struct Work {
     }
   }
 };
-
-// One slice of output channels: [frequency, `pitch` apart][input][output within the slice].
-void pack_slice(const ConvShape& shape, const Transform& y, const Transform& x, const Slice& slice, std::int64_t pitch,
-                std::span<const float> weights, float* to) {
-  const std::int64_t window = shape.kernel[0] * shape.kernel[1];
-  const std::int64_t points = std::int64_t{y.points} * x.points;
-  const std::int64_t channels = std::min(slice.rows, shape.out_channels - slice.channel);
-  std::vector<double> taps(window * slice.rows);
-  std::vector<double> frequencies(points * slice.rows);
-  for (std::int64_t input = 0; input < shape.in_channels; ++input) {
-    for (std::int64_t row = 0; row < channels; ++row) {
-      const float* from = weights.data() + ((slice.channel + row) * shape.in_channels + input) * window;
-      for (std::int64_t t = 0; t < window; ++t) taps[t * slice.rows + row] = static_cast<double>(from[t]);
-    }
-    transform_weights(y, x, slice.rows, taps.data(), frequencies.data());
-    for (std::int64_t f = 0; f < points; ++f) {
-      const double* from = frequencies.data() + f * slice.rows;
-      std::transform(from, from + slice.rows, to + f * pitch + input * slice.rows,
-                     [](double value) { return static_cast<float>(value); });
-    }
-  }
-}
 
 void run(const void* opaque, runtime::Addresses addresses, runtime::Team team) noexcept {
   const State& state = *static_cast<const State*>(opaque);
@@ -442,38 +449,6 @@ std::string describe(const ConvShape& /*shape*/, const Tuning& tuning) {
   const auto edge = [](const AxisTiling& a) { return a.edge_count > 0 ? kCookToom[a.edge_row].outputs : 0; };
   if (edge(t.y) != 0 || edge(t.x) != 0) text += fmt::format("+{}x{}", edge(t.y), edge(t.x));
   return text + fmt::format(" tiles {} channels {}", tuning.tiles, tuning.channels);
-}
-
-std::vector<float> pack_weights(const ConvShape& given, const Tuning& tuning, std::span<const float> weights) {
-  DEEPER_CHECK(static_cast<std::int64_t>(weights.size()) ==
-                   given.out_channels * given.in_channels * given.kernel[0] * given.kernel[1],
-               "packing weights");
-  const ConvShape shape = without_stride(given);
-  const std::vector<float> taps = phase_weights(given, weights);
-  const Channels channels = divide_channels(shape, tuning.isa, tuning.channels);
-  std::vector<float> packed(static_cast<std::size_t>(weights_bytes(shape, tuning)) / sizeof(float));
-  float* to = packed.data();
-  for (const TileGroup& tiles : tile_groups(tuning.tiling)) {
-    const Transform y = make_transform(tiles.y());
-    const Transform x = make_transform(tiles.x());
-    for (const ChannelGroup& group : channels.groups) {
-      for (std::int64_t i = group.slices.first; i < group.slices.last; ++i) {
-        const Slice& slice = channels.slices[i];
-        pack_slice(shape, y, x, slice, shape.in_channels * group.width, taps,
-                   to + (slice.channel - group.channel) * shape.in_channels);
-      }
-      to += tiles.frequencies() * shape.in_channels * group.width;
-    }
-  }
-  return packed;
-}
-
-std::int64_t weights_bytes(const ConvShape& given, const Tuning& tuning) {
-  const ConvShape shape = without_stride(given);
-  std::int64_t frequencies = 0;
-  for (const TileGroup& g : tile_groups(tuning.tiling)) frequencies += g.frequencies();
-  return frequencies * shape.in_channels * divide_channels(shape, tuning.isa, tuning.channels).padded *
-         static_cast<std::int64_t>(sizeof(float));
 }
 
 std::int64_t scratch_bytes(const ConvShape& shape, const Tuning& tuning, int threads) {

@@ -12,10 +12,10 @@
 #include "backend/target.h"
 #include "runtime/kernel.h"
 
-// Convolution with stride 1, and stems with stride 2 by their phases, by Winograd / Cook-Toom in NHWC: along both axes
-// for square windows, along one for 1xk and kx1. A thread takes a block of tiles from the input transform through one
-// matrix product per frequency to the output transform, with bias, residual and activation, all within its L2; source,
-// result and residual may be channel slices.
+// Convolution with stride 1, or 2 by phases, by Winograd / Cook-Toom in NHWC: along both axes for square windows, along
+// one for 1xk and kx1. A thread takes a block of tiles from the input transform through one matrix product per
+// frequency to the output transform, with bias, residual and activation, all within its L2; source, result and residual
+// may be channel slices.
 namespace deeper::backend::winograd {
 
 inline constexpr std::string_view kName = "winograd";

@@ -49,19 +49,18 @@ struct Share {
 };
 
 // Its time.
-double member_ns(const ConvShape& shape, std::span<const Slice> slices, const Tuning& tuning, const Target& target,
+double member_ns(const ConvShape& given, std::span<const Slice> slices, const Tuning& tuning, const Target& target,
                  const Share& share) {
   constexpr double kGigahertz = 3.4;
   constexpr double kMemoryBytesPerNs = 15;
-  // What every block of tiles but the first reads again.
-  constexpr double kL3BytesPerNs = 25;
-  constexpr double kL2BytesPerNs = 60;
+  constexpr double kAgainBytesPerNs = 60;  // what every block of tiles but the first reads
   // Cycles per vector of channels and frequency, one axis or two.
   constexpr std::array<double, 2> kInputCycles{3.9, 7.8};
   constexpr std::array<double, 2> kOutputCycles{1.2, 2.4};
   constexpr double kSumCycles = 1.5;  // of a product, for each vector of sums
   // Of a slice's product: filling the pipeline, and the first weights, which nothing has fetched ahead.
   constexpr double kCallCycles = 250;
+  const ConvShape shape = without_stride(given);
   const bool is_wide = target.isa == Isa::avx512;
   const double lanes = is_wide ? 16 : 8;
   const double wider_vectors = is_wide ? 1.8 : 1;  // bound by loads and stores
@@ -72,10 +71,11 @@ double member_ns(const ConvShape& shape, std::span<const Slice> slices, const Tu
     const std::int64_t tiles = (g.tiles() * shape.batch + share.tile_parts - 1) / share.tile_parts;
     const std::int64_t count = (tiles + tuning.tiles - 1) / tuning.tiles;
     const auto frequencies = static_cast<double>(g.frequencies());
+    const double depth = static_cast<double>(depth_of(given, g)) / frequencies;
     std::int64_t rows = 0;
     double products = 0;
     for (const Slice& slice : slices) {
-      const double work = static_cast<double>(tiles * slice.rows * shape.in_channels) / (2 * lanes);
+      const double work = static_cast<double>(tiles * slice.rows) * depth / (2 * lanes);
       products += work / product_efficiency(slice.rows, (tiles + count - 1) / count, shape.in_channels, target.isa) +
                   kSumCycles * static_cast<double>(tiles * slice.rows) / lanes +
                   static_cast<double>(count) * kCallCycles;
@@ -86,11 +86,8 @@ double member_ns(const ConvShape& shape, std::span<const Slice> slices, const Tu
               (products * share.channels +
                static_cast<double>(tiles) / lanes * wider_vectors *
                    (kInputCycles[axes] * static_cast<double>(shape.in_channels) + kOutputCycles[axes] * outputs));
-    const double weights = frequencies * static_cast<double>(rows * shape.in_channels * kFloat) * share.channels;
-    const double images =
-        frequencies * static_cast<double>(tuning.tiles * (shape.in_channels + tuning.channels) * kFloat);
-    const double again = weights + images > static_cast<double>(target.l2_bytes) ? kL3BytesPerNs : kL2BytesPerNs;
-    fetch += weights * (1 / kMemoryBytesPerNs + static_cast<double>(count - 1) / again);
+    const double weights = frequencies * depth * static_cast<double>(rows * kFloat) * share.channels;
+    fetch += weights * (1 / kMemoryBytesPerNs + static_cast<double>(count - 1) / kAgainBytesPerNs);
   }
   const double compute = cycles / kGigahertz;
   // The products fetch their weights ahead, but not all of them and no faster than memory gives them.
@@ -104,7 +101,7 @@ double member_ns(const ConvShape& shape, std::span<const Slice> slices, const Tu
 double estimate_ns(const ConvShape& given, const Tuning& tuning, const Target& target) {
   const ConvShape shape = without_stride(given);
   const Channels channels = divide_channels(shape, target.isa, tuning.channels);
-  const double by_tiles = member_ns(shape, channels.slices, tuning, target, {.tile_parts = target.threads});
+  const double by_tiles = member_ns(given, channels.slices, tuning, target, {.tile_parts = target.threads});
   const auto groups = static_cast<std::int64_t>(channels.groups.size());
   const std::int64_t most = (groups + target.threads - 1) / target.threads;
   if (most == groups) return by_tiles;
@@ -113,13 +110,17 @@ double estimate_ns(const ConvShape& given, const Tuning& tuning, const Target& t
   const auto image = static_cast<double>(shape.batch * shape.input[0] * shape.input[1] * shape.in_channels * kFloat);
   const double others = image * (1 - 1.0 / target.threads) / kOthersBytesPerNs;
   const double part = static_cast<double>(most) / static_cast<double>(groups);
-  return std::min(by_tiles, others + member_ns(shape, channels.slices, tuning, target, {.channels = part}));
+  return std::min(by_tiles, others + member_ns(given, channels.slices, tuning, target, {.channels = part}));
 }
 
 std::vector<Tuning> choose(const ConvShape& shape, const Target& target, Accuracy accuracy) {
   constexpr std::size_t kKept = 5;
   if (!applies(shape, target)) return {};
   std::vector<std::pair<double, Tuning>> ways;
+  // By phases weights are up to 5 times as large, which pays where many pixels meet them.
+  constexpr std::int64_t kManyPixels = 1024;
+  const std::int64_t pixels = shape.batch * shape.output[0] * shape.output[1];
+  if (has_phases(shape) && !copies_phases(shape) && pixels < kManyPixels) return {};
   const ConvShape flat = without_stride(shape);
   for (const Tiling& tiling : tilings(flat, accuracy)) {
     const Tuning tuning = blocked(flat, tiling, target, 1);

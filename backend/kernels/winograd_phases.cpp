@@ -11,8 +11,39 @@ constexpr std::int64_t kStride = 2;
 }  // namespace
 
 bool has_phases(const ConvShape& shape) {
-  return shape.op.strides == ir::Extent2{kStride, kStride} && kStride * kStride * shape.in_channels <= kPhasePitch &&
-         shape.kernel[0] > kStride && shape.kernel[1] > kStride;
+  return shape.op.strides == ir::Extent2{kStride, kStride} && shape.kernel[0] > kStride && shape.kernel[1] > kStride;
+}
+
+bool copies_phases(const ConvShape& shape) {
+  return has_phases(shape) && kStride * kStride * shape.in_channels <= kPhasePitch;
+}
+
+std::vector<Frequency> frequencies_of(const ConvShape& shape, const TileGroup& tiles) {
+  const std::int64_t all = without_stride(shape).in_channels;
+  const bool leaves_out = has_phases(shape) && !copies_phases(shape);
+  std::vector<Frequency> frequencies;
+  std::int64_t before = 0;
+  for (int i = 0; i < tiles.y().points(); ++i) {
+    for (int j = 0; j < tiles.x().points(); ++j) {
+      Frequency frequency{.inputs = {}, .depth = 0, .before = before};
+      // Whether the second pixels of pairs have weights.
+      const bool has_y = !leaves_out || shape.kernel[0] % kStride == 0 || i + 1 < tiles.y().points();
+      const bool has_x = !leaves_out || shape.kernel[1] % kStride == 0 || j + 1 < tiles.x().points();
+      const std::int64_t pair = all / kStride;
+      const std::int64_t row = has_x ? pair : pair / kStride;
+      frequency.inputs.push_back({0, has_x && has_y ? all : row});
+      if (has_y && !has_x) frequency.inputs.push_back({pair, pair + row});
+      for (const Range& range : frequency.inputs) frequency.depth += range.size();
+      before += frequency.depth;
+      frequencies.push_back(std::move(frequency));
+    }
+  }
+  return frequencies;
+}
+
+std::int64_t depth_of(const ConvShape& shape, const TileGroup& tiles) {
+  const Frequency last = frequencies_of(shape, tiles).back();
+  return last.before + last.depth;
 }
 
 ConvShape without_stride(const ConvShape& shape) {
@@ -25,8 +56,6 @@ ConvShape without_stride(const ConvShape& shape) {
     result.kernel[axis] = (shape.kernel[axis] + kStride - 1) / kStride;
     result.input[axis] = shape.output[axis] + result.kernel[axis] - 1;
   }
-  const std::int64_t row = result.input[1] * kPhasePitch;
-  result.source = {.image = result.input[0] * row, .row = row, .pixel = kPhasePitch};
   return result;
 }
 

@@ -93,10 +93,11 @@ ConvShape same(std::int64_t in, std::int64_t extent, std::int64_t out, ir::Exten
 // Of each safe algorithm on random activations.
 TEST(Winograd, SafeStaysNearDirect) {
   std::mt19937 random(2);
+  const ConvShape halving = dense_conv_shape(1, 96, {71, 71}, 32, {3, 3}, {.strides = {2, 2}});
   const ConvShape stem = dense_conv_shape(1, 3, {112, 112}, 64, {7, 7}, {.strides = {2, 2}, .pads = {3, 3, 3, 3}});
   for (const ConvShape& shape : {same(96, 16, 64, {3, 3}), same(16, 28, 32, {3, 3}), same(192, 7, 64, {3, 3}),
                                  same(48, 17, 64, {5, 5}), same(16, 28, 32, {5, 5}), same(192, 17, 64, {1, 7}),
-                                 same(192, 17, 64, {7, 1}), same(384, 8, 64, {1, 3}), stem}) {
+                                 same(192, 17, 64, {7, 1}), same(384, 8, 64, {1, 3}), stem, halving}) {
     const ConvCase c = testing::make_case(shape, {.relu_inputs = true}, random);
     const std::vector<double> want = testing::reference(c);
     const Target target = target_of(Isa::avx2, 1);
@@ -127,6 +128,22 @@ TEST(Winograd, StemsAgreeWithTheOracle) {
   }
 }
 
+// Of many channels: their weights leave out what the last frequencies do not have.
+TEST(Winograd, StrideTwoAgreesWithTheOracle) {
+  std::mt19937 random(6);
+  for (int i = 0; i < 16; ++i) {
+    const auto extent = [&] { return static_cast<std::int64_t>(36 + random() % 6); };
+    const std::array kernels{ir::Extent2{3, 3}, ir::Extent2{3, 4}, ir::Extent2{5, 3}, ir::Extent2{7, 8}};
+    const std::int64_t pad = random() % 2 == 0 ? 0 : 1;
+    const ir::Conv op{.strides = {2, 2}, .pads = {pad, pad, pad, 1}};
+    ConvShape shape = dense_conv_shape(4, 5 + static_cast<std::int64_t>(random() % 40), {extent(), extent()}, 40,
+                                       kernels[random() % kernels.size()], op);
+    shape.has_bias = random() % 2 == 0;
+    shape.has_residual = random() % 3 == 0;
+    expect_right(shape, {.slices = random() % 2 == 0}, random, 1 + static_cast<int>(random() % 3));
+  }
+}
+
 TEST(Winograd, TheSameBitsForTheSameThreads) {
   std::mt19937 random(3);
   ConvShape shape = same(64, 14, 96, {3, 3});
@@ -140,7 +157,7 @@ TEST(Winograd, TheSameBitsForTheSameThreads) {
   }
 }
 
-TEST(Winograd, AppliesToStrideOneAndToStems) {
+TEST(Winograd, AppliesToStridesOneAndTwo) {
   ConvShape shape = same(64, 14, 96, {3, 3});
   const Target target = target_of(Isa::avx2, 1);
   EXPECT_TRUE(winograd::applies(shape, target));
@@ -148,6 +165,10 @@ TEST(Winograd, AppliesToStrideOneAndToStems) {
   EXPECT_FALSE(winograd::applies(same(64, 14, 96, {1, 1}), target));
   EXPECT_FALSE(winograd::applies(same(64, 14, 96, {6, 6}), target));
   shape.op.strides = {2, 2};
+  EXPECT_TRUE(winograd::applies(shape, target));
+  shape.op.strides = {2, 1};
+  EXPECT_FALSE(winograd::applies(shape, target));
+  shape.op.strides = {3, 3};
   EXPECT_FALSE(winograd::applies(shape, target));
   ConvShape stem = same(3, 224, 64, {7, 7});
   stem.op.strides = {2, 2};
