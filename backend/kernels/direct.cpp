@@ -194,34 +194,23 @@ struct Work {
 
   // All pixels of [first, last) for one slice, whose weights are at `a`.
   void multiply(Range pixels, const Slice& slice, const float* a) const {
-    if (!state.sums_in_parts) {
-      const auto tap_count = static_cast<std::int64_t>(state.taps.size());
+    const std::int64_t part = state.sums_in_parts
+                                  ? part_of_depth(slice.rows, state.depth, std::numeric_limits<std::int64_t>::max())
+                                  : state.depth;
+    for (std::int64_t k = 0; k < state.depth; k += part) {
       ProductBlock block;
-      block.taps = state.taps.data();
-      block.tap_count = tap_count;
-      block.depth = state.depth;
-      block.a = a;
-      finish(block, slice);
-      multiply_blocks(pixels, slice, block);
-      return;
-    }
-    const std::int64_t longest = part_of_depth(slice.rows, state.depth, std::numeric_limits<std::int64_t>::max());
-    for (std::int64_t k = 0; k < state.depth; k += longest) {
-      ProductBlock block;
-      block.taps = &k;
-      block.depth = std::min(longest, state.depth - k);
       block.a = a + k * slice.rows;
+      block.taps = state.sums_in_parts ? &k : state.taps.data();
+      block.tap_count = static_cast<std::int64_t>(state.taps.size());
+      block.depth = std::min(part, state.depth - k);
       block.adds = k > 0;
-      if (k + longest >= state.depth) finish(block, slice);
+      if (k + part >= state.depth) {
+        block.epilogue = state.has_epilogue ? &state.epilogue : nullptr;
+        block.bias = bias != nullptr ? bias + slice.channel : nullptr;
+        block.has_residuals = residual != nullptr;
+      }
       multiply_blocks(pixels, slice, block);
     }
-  }
-
-  // What is done to the sums before they are stored.
-  void finish(ProductBlock& block, const Slice& slice) const {
-    block.epilogue = state.has_epilogue ? &state.epilogue : nullptr;
-    block.bias = bias != nullptr ? bias + slice.channel : nullptr;
-    block.has_residuals = residual != nullptr;
   }
 
   void multiply_blocks(Range pixels, const Slice& slice, ProductBlock& block) const {

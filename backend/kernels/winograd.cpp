@@ -145,7 +145,7 @@ std::shared_ptr<State> make_state(const ConvShape& given, const Tuning& tuning, 
                             .depth = depth_of(given, g),
                             .weights = weights,
                             .longest_part = longest_part(g)});
-    weights += depth_of(given, g) * state->channels.padded;
+    weights += state->kinds.back().depth * state->channels.padded;
   }
   return state;
 }

@@ -31,7 +31,7 @@ Tuning blocked(const ConvShape& shape, const Tiling& tiling, const Target& targe
   const std::int64_t lanes = product_kernels(target.isa).lanes;
   const std::int64_t slice = product_slices(shape.out_channels, shape.in_channels, target.isa).front();
   const std::int64_t fewest_channels = std::max<std::int64_t>(slice, 32);
-  // Equal blocks; as many as members where there are that many.
+  // Equal blocks.
   const std::int64_t blocks = (all + tiles - 1) / tiles;
   tiles = (all + blocks - 1) / blocks;
   std::int64_t channels = target.l2_bytes / 4 / (frequencies * tiles * kFloat);

@@ -53,7 +53,8 @@ std::vector<float> pack_weights(const ConvShape& given, const Tuning& tuning, st
                    given.out_channels * given.in_channels * given.kernel[0] * given.kernel[1],
                "packing weights");
   const ConvShape shape = without_stride(given);
-  const std::vector<float> taps = phase_weights(given, weights);
+  const std::vector<float> of_phases = has_phases(given) ? phase_weights(given, weights) : std::vector<float>();
+  const std::span<const float> taps = has_phases(given) ? of_phases : weights;
   const Channels channels = divide_channels(shape, tuning.isa, tuning.channels);
   std::vector<float> packed(static_cast<std::size_t>(weights_bytes(given, tuning)) / sizeof(float));
   float* to = packed.data();

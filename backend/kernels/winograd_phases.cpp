@@ -8,6 +8,11 @@ namespace {
 
 constexpr std::int64_t kStride = 2;
 
+// Whether the second pixels of pairs along an axis have no weights at its last frequency.
+bool leaves_out(const ConvShape& shape, int axis) {
+  return has_phases(shape) && !copies_phases(shape) && shape.kernel[axis] % kStride != 0;
+}
+
 }  // namespace
 
 bool has_phases(const ConvShape& shape) {
@@ -20,16 +25,15 @@ bool copies_phases(const ConvShape& shape) {
 
 std::vector<Frequency> frequencies_of(const ConvShape& shape, const TileGroup& tiles) {
   const std::int64_t all = without_stride(shape).in_channels;
-  const bool leaves_out = has_phases(shape) && !copies_phases(shape);
+  const std::int64_t pair = all / kStride;
   std::vector<Frequency> frequencies;
   std::int64_t before = 0;
   for (int i = 0; i < tiles.y().points(); ++i) {
     for (int j = 0; j < tiles.x().points(); ++j) {
       Frequency frequency{.inputs = {}, .depth = 0, .before = before};
       // Whether the second pixels of pairs have weights.
-      const bool has_y = !leaves_out || shape.kernel[0] % kStride == 0 || i + 1 < tiles.y().points();
-      const bool has_x = !leaves_out || shape.kernel[1] % kStride == 0 || j + 1 < tiles.x().points();
-      const std::int64_t pair = all / kStride;
+      const bool has_y = !leaves_out(shape, 0) || i + 1 < tiles.y().points();
+      const bool has_x = !leaves_out(shape, 1) || j + 1 < tiles.x().points();
       const std::int64_t row = has_x ? pair : pair / kStride;
       frequency.inputs.push_back({0, has_x && has_y ? all : row});
       if (has_y && !has_x) frequency.inputs.push_back({pair, pair + row});
@@ -42,8 +46,12 @@ std::vector<Frequency> frequencies_of(const ConvShape& shape, const TileGroup& t
 }
 
 std::int64_t depth_of(const ConvShape& shape, const TileGroup& tiles) {
-  const Frequency last = frequencies_of(shape, tiles).back();
-  return last.before + last.depth;
+  const std::int64_t all = without_stride(shape).in_channels;
+  if (!has_phases(shape)) return all * tiles.frequencies();
+  // Frequencies of the first and of the second pixels of pairs, along each axis.
+  const std::int64_t y = kStride * tiles.y().points() - (leaves_out(shape, 0) ? 1 : 0);
+  const std::int64_t x = kStride * tiles.x().points() - (leaves_out(shape, 1) ? 1 : 0);
+  return all / (kStride * kStride) * y * x;
 }
 
 ConvShape without_stride(const ConvShape& shape) {
@@ -60,7 +68,6 @@ ConvShape without_stride(const ConvShape& shape) {
 }
 
 std::vector<float> phase_weights(const ConvShape& shape, std::span<const float> weights) {
-  if (!has_phases(shape)) return {weights.begin(), weights.end()};
   const ir::Extent2 window = without_stride(shape).kernel;
   std::vector<float> result;
   result.reserve(static_cast<std::size_t>(shape.out_channels * shape.in_channels * window[0] * window[1]) * 4);

@@ -29,7 +29,8 @@ std::vector<Frequency> frequencies_of(const ConvShape& shape, const TileGroup& t
 // Depth of all frequencies together.
 std::int64_t depth_of(const ConvShape& shape, const TileGroup& tiles);
 
-// weights [M, C, kh, kw] of `shape` to those of without_stride(shape): [M, 4 C, (kh + 1) / 2, (kw + 1) / 2].
+// weights [M, C, kh, kw] of a `shape` with phases to those of without_stride(shape): [M, 4 C, (kh + 1) / 2, (kw + 1) /
+// 2].
 std::vector<float> phase_weights(const ConvShape& shape, std::span<const float> weights);
 
 // Images of few channels are copied: what is transformed is as long as a vector then.
