@@ -17,7 +17,7 @@
 namespace deeper::backend {
 namespace {
 
-constexpr std::array<std::string_view, 3> kIsaNames = {"sse41", "avx2", "avx512"};
+constexpr std::array<std::string_view, 4> kIsaNames = {"sse41", "avx2", "avx512", "amx"};
 
 std::optional<Isa> parse_isa(std::string_view name) {
   const auto* found = std::ranges::find(kIsaNames, name);
@@ -26,7 +26,7 @@ std::optional<Isa> parse_isa(std::string_view name) {
 }
 
 Isa best_isa() {
-  for (const Isa isa : {Isa::avx512, Isa::avx2, Isa::sse41}) {
+  for (const Isa isa : {Isa::amx, Isa::avx512, Isa::avx2, Isa::sse41}) {
     if (runtime::cpu_has(to_string(isa))) return isa;
   }
   throw ModelError("this CPU lacks SSE4.1, the least deeper runs on");
@@ -86,10 +86,10 @@ Target detect_target(int threads, std::string_view isa_cap) {
   target.cpu = cpu_name();
   if (isa_cap.empty()) return target;
   const std::optional<Isa> cap = parse_isa(isa_cap);
-  if (!cap) throw ModelError(fmt::format("unknown instruction set '{}' (sse41, avx2 or avx512)", isa_cap));
+  if (!cap) throw ModelError(fmt::format("unknown instruction set '{}' (sse41, avx2, avx512 or amx)", isa_cap));
   if (*cap > best) throw ModelError(fmt::format("this CPU has no {}; the best it has is {}", isa_cap, to_string(best)));
   target.isa = *cap;
-  if (*cap < best) {
+  if (*cap < Isa::avx512 && *cap < best) {
     cap_onednn(*cap);
     cap_highway(*cap);
   }

@@ -6,8 +6,12 @@
 
 namespace deeper::backend {
 
-enum class Isa : std::uint8_t { sse41, avx2, avx512 };  // each includes those before it; avx2 includes FMA
+// Each includes those before it; avx2 includes FMA, amx the bf16 instructions of AVX-512 and AMX.
+enum class Isa : std::uint8_t { sse41, avx2, avx512, amx };
 std::string_view to_string(Isa isa);
+
+// The widest vectors of `isa`: amx adds tiles to those of avx512.
+constexpr Isa vectors_of(Isa isa) { return isa == Isa::amx ? Isa::avx512 : isa; }
 
 // What is compiled for.
 struct Target {
@@ -19,8 +23,8 @@ struct Target {
   std::string cpu;  // model name, family, model, stepping: key of tuning records
 };
 
-// This machine. `isa_cap` ("", "avx2", "avx512") lowers the instruction set, for oneDNN too (process-wide, once, before
-// oneDNN is first used). Throws ModelError for an unknown cap or one the CPU lacks.
+// This machine. `isa_cap` ("", "avx2", "avx512", "amx") lowers the instruction set, for oneDNN too (process-wide, once,
+// before oneDNN is first used). Throws ModelError for an unknown cap or one the CPU lacks.
 Target detect_target(int threads, std::string_view isa_cap);
 
 }  // namespace deeper::backend

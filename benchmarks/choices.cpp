@@ -1,6 +1,6 @@
 // How well the cost model chooses: for every convolution of the zoo, each kind once, what it picks beside the fastest
 // way measured in the network itself.
-//   choices [MODEL...] [--isa avx2|avx512] [--threads N] [--accuracy safe|fast] [--runs N] [--all]
+//   choices [MODEL...] [--isa avx2|avx512|amx] [--threads N] [--accuracy safe|fast] [--runs N] [--all]
 // Ends with on how many layers the pick is within 10 % of the best. --all lists every way of every layer.
 #include <fmt/format.h>
 
@@ -120,7 +120,7 @@ int main(int count, char** arguments) {
   deeper::benchmarks::Options options;
   CLI::App app{"How well the cost model chooses among the ways to do the zoo's convolutions."};
   app.add_option("model", options.models, "names of the zoo (default: all)");
-  app.add_option("--isa", options.isa)->check(CLI::IsMember({"avx2", "avx512"}));
+  app.add_option("--isa", options.isa)->check(CLI::IsMember({"avx2", "avx512", "amx"}));
   app.add_option("--threads", options.threads)->check(CLI::Range(1, 1024));
   app.add_option("--accuracy", options.accuracy)->check(CLI::IsMember({"safe", "fast"}));
   app.add_option("--runs", options.runs, "of every plan (default: as many as fit some twenty seconds)");

@@ -1,6 +1,6 @@
 // The engine as a whole on the zoo: latency, share of what is not convolution or fully connected, what profiling adds,
 // loading a plan, from the start of a process to its first answer, memory.
-//   build/release/bench_engine [--kernels=all|onednn] [--threads=1] [--isa=avx2|avx512] [Google Benchmark's flags]
+//   build/release/bench_engine [--kernels=all|onednn] [--threads=1] [--isa=avx2|avx512|amx] [Google Benchmark's flags]
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <sys/wait.h>

@@ -1,6 +1,6 @@
 // How near a model's latency is to the least that direct convolution could take: its multiply-adds, without those that
 // only read padding, at the FMA rate that this thread reaches from registers in the same run.
-//   floor MODEL(.onnx or a name of the zoo) [--threads N] [--isa avx2|avx512] [--kernels all|onednn|NAME]
+//   floor MODEL(.onnx or a name of the zoo) [--threads N] [--isa avx2|avx512|amx] [--kernels all|onednn|NAME]
 //         [--accuracy safe|fast] [--runs N] [--steps]
 #include <fmt/format.h>
 
@@ -148,7 +148,7 @@ int main(int count, char** arguments) {
   CLI::App app("Latency of a model as a multiple of direct convolution at the FMA peak");
   app.add_option("model", options.model, "ONNX file, or a name of the zoo")->required();
   app.add_option("--threads", options.threads)->check(CLI::Range(1, 256));
-  app.add_option("--isa", options.isa)->check(CLI::IsMember({"avx2", "avx512"}));
+  app.add_option("--isa", options.isa)->check(CLI::IsMember({"avx2", "avx512", "amx"}));
   app.add_option("--kernels", options.kernels, "all, onednn or one algorithm's name");
   app.add_option("--accuracy", options.accuracy)->check(CLI::IsMember({"safe", "fast"}));
   app.add_option("--runs", options.runs)->check(CLI::Range(1, 100000));

@@ -44,7 +44,7 @@ __attribute__((target("avx512f"))) void chains_avx512() {
 
 double measure_fma_rate(backend::Isa isa) {
   using Clock = std::chrono::steady_clock;
-  const bool wide = isa == backend::Isa::avx512;
+  const bool wide = isa >= backend::Isa::avx512;
   const double multiply_adds = static_cast<double>(kIterations) * kChains * (wide ? 16 : 8);
   double best = 0;
   constexpr int kRuns = 150;

@@ -1,5 +1,5 @@
 // Every way that every convolution kernel of this project offers for the family's layers, on one thread.
-//   kernels [--isa avx2|avx512] [--accuracy safe|fast] [Google Benchmark's flags]
+//   kernels [--isa avx2|avx512|amx] [--accuracy safe|fast] [Google Benchmark's flags]
 // GFLOP/s count the padding-free multiply-adds of a direct convolution; of_peak relates them to the FMA rate measured
 // just before. Weights are read from memory, as in a network: a run takes the next of many copies.
 #include <benchmark/benchmark.h>

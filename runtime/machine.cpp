@@ -1,10 +1,39 @@
 // Questions to the CPU and to oneDNN.
 #include "runtime/machine.h"
 
+#include <cpuid.h>
 #include <fmt/format.h>
 #include <oneapi/dnnl/dnnl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace deeper::runtime {
+
+namespace {
+
+// Linux saves the tiles of those processes only that have asked it to.
+bool may_use_tiles() {
+  constexpr int kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr int kTileData = 18;               // XFEATURE_XTILEDATA
+  return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
+// gcc 12 knows no names for these in __builtin_cpu_supports.
+bool has_amx() {
+  constexpr unsigned kTiles = 1U << 24U | 1U << 22U;  // AMX-TILE and AMX-BF16, leaf 7, EDX
+  constexpr unsigned kVectors = 1U << 5U;             // AVX512_BF16, leaf 7.1, EAX
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return false;
+  const bool tiles = (edx & kTiles) == kTiles;
+  if (__get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) == 0 || (eax & kVectors) == 0) return false;
+  static const bool may_use = tiles && may_use_tiles();
+  return may_use;
+}
+
+}  // namespace
 
 bool cpu_has(std::string_view isa) {
   __builtin_cpu_init();
@@ -12,11 +41,11 @@ bool cpu_has(std::string_view isa) {
   const bool avx2 =
       __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 && __builtin_cpu_supports("bmi2") != 0;
   if (isa == "avx2") return avx2;
-  if (isa == "avx512") {
-    return avx2 && __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
-           __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&
-           __builtin_cpu_supports("avx512cd") != 0;
-  }
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
+                      __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&
+                      __builtin_cpu_supports("avx512cd") != 0;
+  if (isa == "avx512") return avx512;
+  if (isa == "amx") return avx512 && has_amx();
   return false;
 }
 

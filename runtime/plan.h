@@ -56,7 +56,7 @@ class Weights {
 struct Plan {
   std::string model{};  // name of the graph
   std::uint64_t model_hash = 0;
-  std::string isa{};     // what its kernels need: "avx2", "avx512"
+  std::string isa{};     // what its kernels need: "avx2", "avx512", "amx"
   std::string onednn{};  // version of the library its weights are packed for
   int threads = 1;       // team size it was compiled for
   std::vector<Port> inputs{};

@@ -42,7 +42,7 @@ double read_rate() {
 }  // namespace
 
 MachineRates measure_machine(std::string_view isa, int threads) {
-  const backend::Isa vectors = isa == "avx512" ? backend::Isa::avx512 : backend::Isa::avx2;
+  const backend::Isa vectors = isa == "avx512" || isa == "amx" ? backend::Isa::avx512 : backend::Isa::avx2;
   MachineRates rates;
   rates.gflops = 2 * sum_over_threads(threads, [&](int) { return benchmarks::measure_fma_rate(vectors); });
   rates.gbytes_per_second = sum_over_threads(threads, [](int) { return read_rate(); });

@@ -10,7 +10,7 @@ struct MachineRates {
   double gbytes_per_second = 0;  // reading memory that is in no cache
 };
 
-// `isa` as a plan names it ("avx2", "avx512").
+// `isa` as a plan names it ("avx2", "avx512", "amx").
 MachineRates measure_machine(std::string_view isa, int threads);
 
 }  // namespace deeper::tools

@@ -79,7 +79,8 @@ void ModelFlags::add_to(CLI::App& command, const std::string& output_flag) {
       ->check(CLI::IsMember({"safe", "fast"}));
   command.add_option("--memory", memory_, "low: no algorithm whose packed weights are larger than the plain ones")
       ->check(CLI::IsMember({"any", "low"}));
-  command.add_option("--isa", isa_, "use no instruction set above this one")->check(CLI::IsMember({"avx2", "avx512"}));
+  command.add_option("--isa", isa_, "use no instruction set above this one")
+      ->check(CLI::IsMember({"avx2", "avx512", "amx"}));
 }
 
 OpenOptions ModelFlags::options() const {

@@ -24,7 +24,7 @@ struct OpenOptions {
   frontend::ImportOptions import;
   std::optional<passes::Pipeline> pipeline;  // none: the default one
   backend::CompileOptions compile;
-  std::string isa;  // cap on the instruction set: "avx2", "avx512"; empty: what the CPU has
+  std::string isa;  // cap on the instruction set: "avx2", "avx512", "amx"; empty: what the CPU has
   int threads = 0;  // 0: one per CPU this process may use
   Tune tune = Tune::off;
   std::filesystem::path tune_file{};  // of the records; empty: default_records_file()

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "backend/kernels/amx.h"
 #include "backend/kernels/brgemm.h"
 #include "backend/kernels/direct.h"
 #include "backend/kernels/winograd.h"
@@ -32,7 +33,7 @@ ConvShape checked_shape(const runtime::Step& step) {
 // The numbers of a tuning; the first is the instruction set, which this CPU has.
 std::span<const std::int64_t> checked_tuning(const runtime::Step& step, std::size_t count) {
   require(step.tuning.size() == count, "its tuning is of another kernel");
-  require(is_between(step.tuning[0], 0, static_cast<std::int64_t>(Isa::avx512)), "its instruction set is unknown");
+  require(is_between(step.tuning[0], 0, static_cast<std::int64_t>(Isa::amx)), "its instruction set is unknown");
   require(runtime::cpu_has(to_string(static_cast<Isa>(step.tuning[0]))), "this CPU lacks its instruction set");
   return step.tuning;
 }
@@ -61,6 +62,16 @@ void check_axis(const winograd::AxisTiling& axis, std::int64_t kernel, std::int6
 }
 
 }  // namespace
+
+void check_amx(const runtime::Step& step, int threads) {
+  const ConvShape shape = checked_shape(step);
+  const std::span<const std::int64_t> numbers = checked_tuning(step, 4);
+  require(is_between(numbers[1], 2, 3) && is_between(numbers[2], 1, 1 << 24) && is_between(numbers[3], 1, 1 << 18),
+          "its tuning makes no sense");
+  const amx::Tuning tuning = amx::tuning_from(numbers);
+  require(amx::applies(shape, target_of(step)), "the kernel does not apply");
+  check_memory(step, shape, amx::weights_bytes(shape, tuning), amx::scratch_bytes(shape, tuning, threads));
+}
 
 void check_brgemm(const runtime::Step& step) {
   const ConvShape shape = checked_shape(step);

@@ -7,6 +7,7 @@
 namespace deeper::backend {
 
 // Throw ModelError.
+void check_amx(const runtime::Step& step, int threads);
 void check_brgemm(const runtime::Step& step);
 void check_direct(const runtime::Step& step, int threads);
 void check_winograd(const runtime::Step& step, int threads);

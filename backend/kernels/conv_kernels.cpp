@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "backend/kernels/amx.h"
 #include "backend/kernels/brgemm.h"
 #include "backend/kernels/conv_checks.h"
 #include "backend/kernels/direct.h"
@@ -10,7 +11,14 @@
 namespace deeper::backend {
 namespace {
 
-std::vector<ConvCandidate> brgemm_candidates(const ConvShape& shape, const Target& target, Accuracy /*accuracy*/) {
+// For the kernels that have vectors only.
+Target with_vectors(Target target) {
+  target.isa = vectors_of(target.isa);
+  return target;
+}
+
+std::vector<ConvCandidate> brgemm_candidates(const ConvShape& shape, const Target& given, Accuracy /*accuracy*/) {
+  const Target target = with_vectors(given);
   if (!brgemm::applies(shape, target)) return {};
   const brgemm::Tuning tuning = brgemm::choose(shape, target);
   return {ConvCandidate{.implementation = fmt::format("k{} n{}", tuning.input_block, tuning.strip),
@@ -25,7 +33,8 @@ std::vector<float> brgemm_pack(const ConvShape& shape, std::span<const std::int6
   return brgemm::pack_weights(shape, brgemm::tuning_from(tuning), weights);
 }
 
-std::vector<ConvCandidate> direct_candidates(const ConvShape& shape, const Target& target, Accuracy /*accuracy*/) {
+std::vector<ConvCandidate> direct_candidates(const ConvShape& shape, const Target& given, Accuracy /*accuracy*/) {
+  const Target target = with_vectors(given);
   if (!direct::applies(shape, target)) return {};
   const direct::Tuning tuning = direct::choose(shape, target);
   return {ConvCandidate{.implementation = fmt::format("pixels {}", tuning.pixels),
@@ -40,7 +49,8 @@ std::vector<float> direct_pack(const ConvShape& shape, std::span<const std::int6
   return direct::pack_weights(shape, direct::tuning_from(tuning), weights);
 }
 
-std::vector<ConvCandidate> winograd_candidates(const ConvShape& shape, const Target& target, Accuracy accuracy) {
+std::vector<ConvCandidate> winograd_candidates(const ConvShape& shape, const Target& given, Accuracy accuracy) {
+  const Target target = with_vectors(given);
   std::vector<ConvCandidate> result;
   for (const winograd::Tuning& tuning : winograd::choose(shape, target, accuracy)) {
     result.push_back({.implementation = winograd::describe(shape, tuning),
@@ -55,6 +65,27 @@ std::vector<ConvCandidate> winograd_candidates(const ConvShape& shape, const Tar
 std::vector<float> winograd_pack(const ConvShape& shape, std::span<const std::int64_t> tuning,
                                  std::span<const float> weights) {
   return winograd::pack_weights(shape, winograd::tuning_from(tuning), weights);
+}
+
+std::vector<ConvCandidate> amx_candidates(const ConvShape& shape, const Target& target, Accuracy accuracy) {
+  if (!amx::applies(shape, target)) return {};
+  const amx::Tuning tuning = amx::choose(shape, target, accuracy);
+  return {ConvCandidate{
+      .implementation = fmt::format("BF16x{} pixels {} blocks {}", tuning.parts, tuning.pixels, tuning.blocks),
+      .tuning = amx::to_numbers(tuning),
+      .weights_bytes = amx::weights_bytes(shape, tuning),
+      .scratch_bytes = amx::scratch_bytes(shape, tuning, target.threads),
+      .estimate_ns = amx::estimate_ns(shape, tuning, target)}};
+}
+
+std::vector<float> amx_pack(const ConvShape& shape, std::span<const std::int64_t> tuning,
+                            std::span<const float> weights) {
+  return amx::pack_weights(shape, amx::tuning_from(tuning), weights);
+}
+
+runtime::Executable prepare_amx(const runtime::Step& step, int threads) {
+  check_amx(step, threads);
+  return amx::prepare(step, threads);
 }
 
 runtime::Executable prepare_brgemm(const runtime::Step& step, int threads) {
@@ -91,6 +122,11 @@ std::span<const ConvKernel> conv_kernels() {
        .candidates = winograd_candidates,
        .pack = winograd_pack,
        .prepare = prepare_winograd},
+      {.name = amx::kName,
+       .grows_weights = true,
+       .candidates = amx_candidates,
+       .pack = amx_pack,
+       .prepare = prepare_amx},
   };
   return kKernels;
 }

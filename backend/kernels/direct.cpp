@@ -383,11 +383,13 @@ double estimate_ns(const ConvShape& shape, const Target& target) {
               sums * (kSumCycles + 0.3 * static_cast<double>(shape.kernel[0]));
   }
   const double compute = cycles / kGigahertz / target.threads;
-  const double fetch = static_cast<double>(weights_bytes(shape)) / kMemoryBytesPerNs;
-  // The products fetch their weights ahead, but not faster than memory gives them.
+  const auto bytes = static_cast<double>(weights_bytes(shape));
   constexpr std::int64_t kHardlyAny = 12;
-  const double exposed = pixels < kHardlyAny ? 1.0 : 0.5;
-  return std::max(compute + exposed * fetch, fetch);
+  constexpr double kUnaheadBytesPerNs = 14;
+  if (pixels < kHardlyAny) return compute + bytes / kUnaheadBytesPerNs / target.threads;
+  // The products fetch their weights ahead, but not faster than memory gives them.
+  const double fetch = bytes / kMemoryBytesPerNs;
+  return std::max(compute + fetch / 2, fetch);
 }
 
 runtime::Executable prepare(const runtime::Step& step, int /*threads*/) {

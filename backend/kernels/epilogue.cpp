@@ -69,6 +69,7 @@ Epilogue make_epilogue(const ir::Activation& activation) {
 
 FinishBlock finish_block(Isa isa) {
   switch (isa) {
+    case Isa::amx:
     case Isa::avx512:
       return N_AVX3::finish_any;
     case Isa::avx2:

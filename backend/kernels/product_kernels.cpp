@@ -182,6 +182,7 @@ namespace deeper::backend {
 
 const ProductKernels& product_kernels(Isa isa) {
   switch (isa) {
+    case Isa::amx:
     case Isa::avx512:
       return N_AVX3::kernels();
     case Isa::avx2:

@@ -251,6 +251,7 @@ namespace deeper::backend {
 
 std::span<const AxisTransform> axis_transforms(Isa isa) {
   switch (isa) {
+    case Isa::amx:
     case Isa::avx512:
       return N_AVX3::table();
     case Isa::avx2:

@@ -23,8 +23,12 @@ TEST(Target, DescribesThisMachine) {
 TEST(Target, RefusesCapsItDoesNotKnow) {
   EXPECT_THROW(detect_target(1, "avx"), ModelError);
   EXPECT_THROW(detect_target(1, "neon"), ModelError);
-  if (!runtime::cpu_has("avx512")) {
-    EXPECT_THROW(detect_target(1, "avx512"), ModelError);
+  for (const char* isa : {"avx512", "amx"}) {
+    if (runtime::cpu_has(isa)) {
+      EXPECT_EQ(to_string(detect_target(1, isa).isa), isa);
+    } else {
+      EXPECT_THROW(detect_target(1, isa), ModelError);
+    }
   }
 }
 

@@ -1,0 +1,513 @@
+#include "backend/kernels/amx.h"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+
+#include "backend/kernels/amx_image.h"
+#include "backend/kernels/amx_tiles.h"
+#include "backend/kernels/split.h"
+#include "ir/error.h"
+
+namespace deeper::backend::amx {
+namespace {
+
+constexpr std::int64_t kStripe = 2 * kTileRows;  // output channels of a product, and its pixels
+constexpr std::int64_t kLineBytes = sizeof(Line);
+constexpr std::int64_t kLineFloats = kLineBytes / static_cast<std::int64_t>(sizeof(float));
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+std::int64_t blocks_of(const ConvShape& shape) { return ceil_div(shape.in_channels, kBlockInputs); }
+std::int64_t stripes_of(const ConvShape& shape) { return ceil_div(shape.out_channels, kStripe); }
+std::int64_t window(const ConvShape& shape) { return shape.kernel[0] * shape.kernel[1]; }
+
+// Tiles of output channels that a stripe has.
+std::int64_t channel_tiles(const ConvShape& shape, std::int64_t stripe) {
+  return ceil_div(std::min(kStripe, shape.out_channels - stripe * kStripe), kTileRows);
+}
+
+// Lines of the weights of `blocks` blocks of inputs for one tile of output channels.
+std::int64_t weight_lines(const ConvShape& shape, std::int64_t blocks, int parts) {
+  return blocks * window(shape) * parts * kTileRows;
+}
+
+// Blocks of inputs that are summed before the next ones.
+std::vector<Range> groups_of(const ConvShape& shape, const Tuning& tuning) {
+  const std::int64_t blocks = blocks_of(shape);
+  const std::int64_t count = ceil_div(blocks, tuning.blocks);
+  std::vector<Range> groups;
+  for (std::int64_t i = 0; i < count; ++i) groups.push_back(share(blocks, i, count));
+  return groups;
+}
+
+std::int64_t pieces_of_chunk(const Image& image, const Tuning& tuning) {
+  return std::max<std::int64_t>(1, tuning.pixels / image.pixels);
+}
+
+// Lines of a part of a block of inputs of a chunk.
+std::int64_t part_lines(const Image& image, const Tuning& tuning) {
+  return pieces_of_chunk(image, tuning) * image.piece_lines();
+}
+
+// The chunks of pixels [first, last) of all images.
+std::vector<Chunk> make_chunks(const Image& image, const Tuning& tuning, Range pixels) {
+  const auto most_pieces = static_cast<std::size_t>(pieces_of_chunk(image, tuning));
+  std::vector<Chunk> chunks;
+  for (std::int64_t first = pixels.first; first < pixels.last;) {
+    const std::int64_t in_image = first % image.pixels;
+    const std::int64_t left = std::min(image.pixels - in_image, pixels.last - first);
+    // Equal chunks of whole products.
+    const std::int64_t count = ceil_div(left, tuning.pixels);
+    const std::int64_t size = std::min(left, ceil_div(ceil_div(left, count), kStripe) * kStripe);
+    if (chunks.empty() || chunks.back().size() == most_pieces) chunks.emplace_back();
+    chunks.back().push_back({.image = first / image.pixels,
+                             .pixels = {in_image, in_image + size},
+                             .line = static_cast<std::int64_t>(chunks.back().size()) * image.piece_lines()});
+    first += size;
+  }
+  return chunks;
+}
+
+// Time of the member that has most to do, with `pixel_parts` shares of the pixels and `channel_parts` of the channels.
+double member_ns(const ConvShape& shape, const Tuning& tuning, std::int64_t pixel_parts, std::int64_t channel_parts) {
+  constexpr double kGigahertz = 3.2;
+  constexpr double kProductCycles = 20.5;
+  constexpr double kSplitCycles = 7;   // of a line
+  constexpr double kFinishCycles = 8;  // of sixteen results
+  constexpr double kAgainCycles = 4;   // of sixteen sums kept for the next group
+  constexpr double kCallCycles = 60;   // of a product of tiles
+  constexpr double kMemoryBytesPerNs = 9.5;
+  constexpr double kAgainBytesPerNs = 60;  // what every chunk but the first reads
+  constexpr double kExposed = 0.25;
+  constexpr double kStartNs = 4000;  // until the first input is split and the first weights have come
+  const Image image(shape, tuning.pixels);
+  const std::int64_t pixels = ceil_div(shape.batch * image.pixels, pixel_parts);
+  const std::int64_t most =
+      image.pixels > tuning.pixels ? tuning.pixels : image.pixels * pieces_of_chunk(image, tuning);
+  const std::int64_t chunks = ceil_div(pixels, most);
+  const std::int64_t tiles = chunks * ceil_div(ceil_div(pixels, chunks), kTileRows);
+  const std::int64_t channel_tiles =
+      std::min(ceil_div(stripes_of(shape), channel_parts) * 2, ceil_div(shape.out_channels, kTileRows));
+  const auto sums = static_cast<double>(tiles * channel_tiles);  // tiles of them
+  const auto groups = static_cast<double>(ceil_div(blocks_of(shape), tuning.blocks));
+  const double products = sums * static_cast<double>(blocks_of(shape) * window(shape) * products_of(tuning.parts));
+  const auto lines =
+      static_cast<double>((pixels + chunks * image.reach()) * image.phases() * blocks_of(shape) * tuning.parts);
+  const double cycles = products * kProductCycles + lines * kSplitCycles +
+                        sums * (kTileRows * (kFinishCycles + (groups - 1) * kAgainCycles) + groups * kCallCycles / 4);
+  const double compute = cycles / kGigahertz;
+  const auto weights =
+      static_cast<double>(channel_tiles * weight_lines(shape, blocks_of(shape), tuning.parts) * kLineBytes);
+  const double fetch = weights * (1 / kMemoryBytesPerNs + static_cast<double>(chunks - 1) / kAgainBytesPerNs);
+  return kStartNs + std::max(compute + kExposed * fetch, fetch + kExposed * compute);
+}
+
+struct TeamSplit {
+  Split split;  // rows are pixels, columns stripes
+  double ns = std::numeric_limits<double>::infinity();
+};
+
+TeamSplit best_split(const ConvShape& shape, const Tuning& tuning, std::int64_t threads) {
+  TeamSplit best;
+  for (std::int64_t rows = 1; rows <= threads; ++rows) {
+    if (threads % rows != 0) continue;
+    const double ns = member_ns(shape, tuning, rows, threads / rows);
+    if (ns < best.ns) best = {.split = {.row_parts = rows, .column_parts = threads / rows}, .ns = ns};
+  }
+  return best;
+}
+
+// Lines of a thread's scratch: the split input of a chunk and of the next one, and the sums of all pixels where they
+// are kept.
+struct Scratch {
+  std::int64_t input = 0;
+  std::int64_t sums = 0;
+  std::int64_t total() const { return input + sums; }
+};
+
+Scratch scratch_of(const ConvShape& shape, const Tuning& tuning) {
+  const Image image(shape, tuning.pixels);
+  Scratch scratch{.input = 2 * part_lines(image, tuning) * tuning.blocks * tuning.parts};
+  if (tuning.blocks < blocks_of(shape)) {
+    const std::int64_t pixels = ceil_div(std::min(image.pixels, tuning.pixels), kStripe) * kStripe;
+    scratch.sums = pieces_of_chunk(image, tuning) * pixels * stripes_of(shape) * kStripe / kLineFloats;
+  }
+  return scratch;
+}
+
+// A group of blocks of a chunk.
+struct Item {
+  const Chunk* chunk = nullptr;
+  Range group;
+};
+
+struct State {
+  State(const ConvShape& s, const Tuning& t, int threads)
+      : shape(s), tuning(t), image(s, t.pixels), taps(image.taps()), split(best_split(s, t, threads).split) {}
+  ConvShape shape;
+  Tuning tuning;
+  Image image;
+  std::vector<std::int64_t> taps;
+  Split split;
+  Epilogue epilogue;
+  std::int64_t part_lines = 0;
+  Scratch scratch;
+  std::vector<std::vector<Chunk>> chunks;  // of each share of the pixels
+  std::vector<std::vector<Item>> items;    // of each share of the pixels
+  std::size_t result_address = 0;
+};
+
+std::shared_ptr<State> make_state(const ConvShape& shape, const Tuning& tuning, int threads) {
+  auto state = std::make_shared<State>(shape, tuning, threads);
+  state->epilogue = make_epilogue(shape.op.activation);
+  state->part_lines = part_lines(state->image, tuning);
+  state->scratch = scratch_of(shape, tuning);
+  for (std::int64_t part = 0; part < state->split.row_parts; ++part) {
+    state->chunks.push_back(
+        make_chunks(state->image, tuning, share(shape.batch * state->image.pixels, part, state->split.row_parts)));
+  }
+  for (const std::vector<Chunk>& chunks : state->chunks) {
+    state->items.emplace_back();
+    for (const Chunk& chunk : chunks) {
+      for (const Range& group : groups_of(shape, tuning)) state->items.back().push_back({&chunk, group});
+    }
+  }
+  return state;
+}
+
+// What one member of the team works on.
+struct Work {
+  const State& state;
+  const float* source;
+  const Line* weights;
+  const float* bias;
+  const float* residual;
+  float* result;
+
+  // The weights of a group for a stripe.
+  const Line* weights_of(const Range& group, std::int64_t stripe) const {
+    const ConvShape& s = state.shape;
+    const std::int64_t tiles = ceil_div(s.out_channels, kTileRows);
+    return weights + weight_lines(s, group.first, state.tuning.parts) * tiles +
+           weight_lines(s, group.size(), state.tuning.parts) * stripe * 2;
+  }
+};
+
+// Finishes and stores the sums of some pixels of a piece for one stripe, a few at a time.
+class Storer {
+ public:
+  Storer() = default;
+  Storer(const Work& work, const Piece& piece, const Range& pixels, std::int64_t stripe, const float* sums)
+      : work_(&work),
+        image_(piece.image),
+        channel_(stripe * kStripe),
+        pixel_(pixels.first),
+        end_(pixels.last),
+        sums_(sums) {
+    const ConvShape& s = work.state.shape;
+    how_ = {.epilogue = work.state.epilogue,
+            .sums_stride = kStripe,
+            .bias = work.bias != nullptr ? work.bias + channel_ : nullptr,
+            .channels = std::min(kStripe, s.out_channels - channel_),
+            .residual_stride = s.residual.pixel,
+            .result_stride = s.result.pixel};
+    start_row();
+  }
+
+  bool is_done() const { return pixel_ >= end_; }
+
+  void step(std::int64_t most) {
+    const std::int64_t count = std::min(most, row_end_ - pixel_);
+    finish(how_, count, sums_, residual_, result_);
+    pixel_ += count;
+    sums_ += count * kStripe;
+    result_ += count * how_.result_stride;
+    if (residual_ != nullptr) residual_ += count * how_.residual_stride;
+    if (pixel_ == row_end_) start_row();
+  }
+
+ private:
+  // Goes to the next pixels of a row of the result, past those between rows.
+  void start_row() {
+    const ConvShape& s = work_->state.shape;
+    const std::int64_t pitch = work_->state.image.pitch;
+    std::int64_t x = pixel_ % pitch;
+    if (x >= s.output[1]) {
+      sums_ += (pitch - x) * kStripe;
+      pixel_ += pitch - x;
+      x = 0;
+    }
+    const std::int64_t y = pixel_ / pitch;
+    row_end_ = std::min(end_, pixel_ + s.output[1] - x);
+    const auto at = [&](const ImageStrides& strides) {
+      return image_ * strides.image + y * strides.row + x * strides.pixel + channel_;
+    };
+    result_ = work_->result + at(s.result);
+    residual_ = work_->residual != nullptr ? work_->residual + at(s.residual) : nullptr;
+  }
+
+  const Work* work_ = nullptr;
+  Finish how_;
+  std::int64_t image_ = 0;
+  std::int64_t channel_ = 0;
+  std::int64_t pixel_ = 0;
+  std::int64_t end_ = 0;
+  std::int64_t row_end_ = 0;
+  const float* sums_ = nullptr;
+  const float* residual_ = nullptr;
+  float* result_ = nullptr;
+};
+
+// What is done while tiles multiply: splitting the next input, storing the last sums, fetching the next weights.
+class Meanwhile {
+ public:
+  // The next `calls` calls split all that `splitter` has.
+  void start_splitting(const Splitter& splitter, std::int64_t calls) {
+    splitter_ = splitter;
+    calls_ = calls;
+    due_ = 0;
+  }
+  void finish_splitting() {
+    while (!splitter_.is_done()) splitter_.step();
+  }
+  // The next `calls` calls store all that `storer` has.
+  void start_storing(const Storer& storer, std::int64_t calls) {
+    storer_ = storer;
+    at_once_ = std::max<std::int64_t>(2, ceil_div(kStripe, calls));
+  }
+  void finish_storing() {
+    while (!storer_.is_done()) storer_.step(kStripe);
+  }
+  void fetch(const Line* next, std::int64_t lines) {
+    next_ = next;
+    lines_ = lines;
+  }
+
+  static void run(void* self) { static_cast<Meanwhile*>(self)->run(); }
+
+ private:
+  void run() {
+    for (std::int64_t i = 0; i < lines_; ++i) __builtin_prefetch(next_++, 0, 2);
+    if (!storer_.is_done()) storer_.step(at_once_);
+    for (due_ += splitter_.count(); due_ >= calls_ && !splitter_.is_done(); due_ -= calls_) splitter_.step();
+  }
+
+  Splitter splitter_;
+  std::int64_t calls_ = 1;
+  std::int64_t due_ = 0;
+  Storer storer_;
+  std::int64_t at_once_ = 1;
+  const Line* next_ = nullptr;
+  std::int64_t lines_ = 0;
+};
+
+class Member {
+ public:
+  Member(const Work& work, Line* scratch, const Range& stripes)
+      : work_(work), state_(work.state), scratch_(scratch), stripes_(stripes) {}
+
+  void run(std::span<const Item> items) {
+    if (items.empty()) return;
+    meanwhile_.start_splitting(splitter_of(items[0], 0), 1);
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      meanwhile_.finish_splitting();
+      const Item* next = i + 1 < items.size() ? &items[i + 1] : nullptr;
+      const std::int64_t calls = stripes_.size() * products_of_chunk(*items[i].chunk) * calls_of(items[i]);
+      meanwhile_.start_splitting(next != nullptr ? splitter_of(*next, i + 1) : Splitter(), calls);
+      multiply(items[i], next, i);
+    }
+    meanwhile_.finish_storing();
+  }
+
+ private:
+  // Two take turns.
+  Line* input_of(std::size_t item) const {
+    return scratch_ + static_cast<std::int64_t>(item % 2) * state_.scratch.input / 2;
+  }
+
+  Splitter splitter_of(const Item& item, std::size_t index) const {
+    return {state_.shape, state_.image,
+            *item.chunk,  item.group,
+            work_.source, {.lines = input_of(index), .part_lines = state_.part_lines, .parts = state_.tuning.parts}};
+  }
+
+  static std::int64_t products_of_chunk(const Chunk& chunk) {
+    std::int64_t products = 0;
+    for (const Piece& piece : chunk) products += ceil_div(piece.pixels.size(), kStripe);
+    return products;
+  }
+
+  // Of `meanwhile`, by one product.
+  std::int64_t calls_of(const Item& item) const {
+    return item.group.size() * static_cast<std::int64_t>(state_.taps.size()) * products_of(state_.tuning.parts);
+  }
+
+  void multiply(const Item& item, const Item* next, std::size_t index) {
+    const std::int64_t products = products_of_chunk(*item.chunk);
+    auto* kept = reinterpret_cast<float*>(scratch_ + state_.scratch.input);
+    for (std::int64_t stripe = stripes_.first; stripe < stripes_.last; ++stripe) {
+      // Behind the last stripe of a group lie the first ones of the next group or step.
+      const bool goes_on = stripe + 1 == stripes_.last && next != nullptr;
+      const Line* next_weights =
+          goes_on ? work_.weights_of(next->group, stripes_.first) : work_.weights_of(item.group, stripe + 1);
+      const std::int64_t lines =
+          channel_tiles(state_.shape, stripe) * weight_lines(state_.shape, item.group.size(), state_.tuning.parts);
+      meanwhile_.fetch(next_weights, ceil_div(lines, calls_of(item) * products));
+      multiply_stripe(item, stripe, input_of(index), kept + (stripe - stripes_.first) * products * kStripe * kStripe);
+    }
+  }
+
+  void multiply_stripe(const Item& item, std::int64_t stripe, const Line* input, float* kept) {
+    const std::int64_t tiles = channel_tiles(state_.shape, stripe);
+    TileProduct product{.part_lines = state_.part_lines,
+                        .block_lines = state_.part_lines * state_.tuning.parts,
+                        .taps = state_.taps.data(),
+                        .tap_count = static_cast<std::int64_t>(state_.taps.size()),
+                        .blocks = item.group.size(),
+                        .b = work_.weights_of(item.group, stripe),
+                        .stride = kStripe,
+                        .adds = item.group.first > 0,
+                        .meanwhile = Meanwhile::run,
+                        .state = &meanwhile_};
+    for (const Piece& piece : *item.chunk) {
+      for (std::int64_t pixel = piece.pixels.first; pixel < piece.pixels.last; pixel += kStripe) {
+        const std::int64_t end = std::min(piece.pixels.last, pixel + kStripe);
+        product.a = input + piece.line + pixel - piece.pixels.first;
+        product.sums = state_.scratch.sums > 0 ? kept : sums_[turn_].data();
+        amx::multiply(state_.tuning.parts, ceil_div(end - pixel, kTileRows), tiles)(product);
+        meanwhile_.finish_storing();
+        if (item.group.last == blocks_of(state_.shape)) {
+          meanwhile_.start_storing(Storer(work_, piece, {pixel, end}, stripe, product.sums), calls_of(item));
+        }
+        turn_ = 1 - turn_;
+        kept += kStripe * kStripe;
+      }
+    }
+  }
+
+  const Work& work_;
+  const State& state_;
+  Line* scratch_;
+  Range stripes_;
+  Meanwhile meanwhile_;
+  alignas(64) std::array<std::array<float, kStripe * kStripe>, 2> sums_;
+  std::size_t turn_ = 0;
+};
+
+void run(const void* opaque, runtime::Addresses addresses, runtime::Team team) noexcept {
+  const State& state = *static_cast<const State*>(opaque);
+  const ConvShape& s = state.shape;
+  const Work work{.state = state,
+                  .source = reinterpret_cast<const float*>(addresses[0]),
+                  .weights = reinterpret_cast<const Line*>(addresses[1]),
+                  .bias = s.has_bias ? reinterpret_cast<const float*>(addresses[2]) : nullptr,
+                  .residual = s.has_residual ? reinterpret_cast<const float*>(addresses[3]) : nullptr,
+                  .result = reinterpret_cast<float*>(addresses[state.result_address])};
+  auto* scratch = reinterpret_cast<Line*>(addresses[state.result_address + 1]) + team.index * state.scratch.total();
+  const Tiles tiles;
+  const std::int64_t shares = state.split.row_parts * state.split.column_parts;
+  for (std::int64_t part = team.index; part < shares; part += team.count) {
+    const Range stripes = share(stripes_of(s), part % state.split.column_parts, state.split.column_parts);
+    Member(work, scratch, stripes).run(state.items[part / state.split.column_parts]);
+  }
+}
+
+}  // namespace
+
+bool applies(const ConvShape& shape, const Target& target) {
+  return target.isa >= Isa::amx && has_simple_activation(shape.op.activation) && shape.op.groups == 1 &&
+         shape.in_channels > 0 && shape.out_channels > 0 && shape.output[0] > 0 && shape.output[1] > 0 &&
+         shape.source.pixel > 0 && shape.result.pixel > 0;
+}
+
+Tuning choose(const ConvShape& shape, const Target& target, Accuracy accuracy) {
+  constexpr std::int64_t kFewPixels = 4 * kStripe;
+  constexpr std::int64_t kDeep = 8;
+  Tuning tuning{
+      .isa = target.isa, .parts = accuracy == Accuracy::fast ? 2 : 3, .pixels = 0, .blocks = blocks_of(shape)};
+  const Image image(shape, kStripe);
+  const std::int64_t all = ceil_div(shape.batch * image.pixels, kStripe) * kStripe;
+  const std::int64_t line_bytes = image.phases() * tuning.parts * kLineBytes;  // of a pixel and a block of inputs
+  const std::int64_t budget = target.l2_bytes / 4;                             // of the split input of a chunk
+  const std::int64_t weights = weights_bytes(shape, tuning);
+  if (window(shape) == 1 && weights <= target.l2_bytes / 2) {
+    // Weights stay in L2, where every chunk reads them; the chunk's input is near L1.
+    tuning.pixels = kFewPixels;
+    tuning.blocks = std::min(tuning.blocks, kDeep);
+  } else if (weights <= budget) {
+    tuning.pixels = budget / (line_bytes * tuning.blocks) - image.reach();
+  } else {
+    // Weights are read once: all pixels meet them, a few blocks of inputs at a time.
+    const std::int64_t sum_bytes = stripes_of(shape) * kStripe * static_cast<std::int64_t>(sizeof(float));
+    tuning.pixels = std::min({all, target.l2_bytes / 2 / sum_bytes, budget / line_bytes - image.reach()});
+    tuning.pixels = std::max(tuning.pixels, kFewPixels);
+    tuning.blocks = std::clamp<std::int64_t>(budget / (line_bytes * (tuning.pixels + image.reach())), 1, tuning.blocks);
+  }
+  // A stripe's weights stay in L2 while all products meet them and the next ones arrive. Equal groups.
+  const std::int64_t step_bytes = weight_lines(shape, 1, tuning.parts) * 2 * kLineBytes;
+  tuning.blocks = std::clamp<std::int64_t>(target.l2_bytes / 10 / step_bytes, 1, tuning.blocks);
+  tuning.blocks = ceil_div(blocks_of(shape), ceil_div(blocks_of(shape), tuning.blocks));
+  tuning.pixels = std::clamp(ceil_div(tuning.pixels, kStripe) * kStripe, std::min(all, kFewPixels), all);
+  return tuning;
+}
+
+std::vector<std::int64_t> to_numbers(const Tuning& tuning) {
+  return {static_cast<std::int64_t>(tuning.isa), tuning.parts, tuning.pixels, tuning.blocks};
+}
+
+Tuning tuning_from(std::span<const std::int64_t> numbers) {
+  DEEPER_CHECK(numbers.size() == 4 && (numbers[1] == 2 || numbers[1] == 3) && numbers[2] > 0 && numbers[3] > 0,
+               "tuning of an amx step");
+  return {.isa = static_cast<Isa>(numbers[0]),
+          .parts = static_cast<int>(numbers[1]),
+          .pixels = numbers[2],
+          .blocks = numbers[3]};
+}
+
+std::vector<float> pack_weights(const ConvShape& shape, const Tuning& tuning, std::span<const float> weights) {
+  const std::int64_t taps = window(shape);
+  DEEPER_CHECK(static_cast<std::int64_t>(weights.size()) == shape.out_channels * shape.in_channels * taps, "packing");
+  std::vector<float> packed(static_cast<std::size_t>(weights_bytes(shape, tuning)) / sizeof(float));
+  float* to = packed.data();
+  for (const Range& group : groups_of(shape, tuning)) {
+    for (std::int64_t stripe = 0; stripe < stripes_of(shape); ++stripe) {
+      for (std::int64_t block = group.first; block < group.last; ++block) {
+        const std::int64_t output = stripe * kStripe;
+        const std::int64_t input = block * kBlockInputs;
+        for (std::int64_t tap = 0; tap < taps; ++tap) {
+          to = pack_lines(weights.data() + (output * shape.in_channels + input) * taps + tap,
+                          std::min(kBlockInputs, shape.in_channels - input), taps,
+                          std::min(kStripe, shape.out_channels - output), shape.in_channels * taps, tuning.parts, to);
+        }
+      }
+    }
+  }
+  return packed;
+}
+
+std::int64_t weights_bytes(const ConvShape& shape, const Tuning& tuning) {
+  return ceil_div(shape.out_channels, kTileRows) * weight_lines(shape, blocks_of(shape), tuning.parts) * kLineBytes;
+}
+
+std::int64_t scratch_bytes(const ConvShape& shape, const Tuning& tuning, int threads) {
+  return scratch_of(shape, tuning).total() * kLineBytes * threads;
+}
+
+double estimate_ns(const ConvShape& shape, const Tuning& tuning, const Target& target) {
+  return best_split(shape, tuning, target.threads).ns;
+}
+
+runtime::Executable prepare(const runtime::Step& step, int threads) {
+  const std::optional<ConvShape> shape = conv_shape(step);
+  DEEPER_CHECK(shape.has_value(), "amx step '" + step.name + "' is not a convolution of NHWC images");
+  std::shared_ptr<State> state = make_state(*shape, tuning_from(step.tuning), threads);
+  state->result_address = step.operands.size();
+  runtime::Executable executable;
+  executable.run = run;
+  executable.state = std::move(state);
+  executable.is_team_kernel = true;
+  return executable;
+}
+
+}  // namespace deeper::backend::amx

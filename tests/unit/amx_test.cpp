@@ -1,0 +1,139 @@
+#include "backend/kernels/amx.h"
+
+#include <gtest/gtest.h>
+
+#include "runtime/machine.h"
+#include "tests/unit/conv_case.h"
+
+namespace deeper::backend {
+namespace {
+
+using testing::ConvCase;
+
+const ConvKernel& kernel(std::string_view name) {
+  for (const ConvKernel& k : conv_kernels()) {
+    if (k.name == name) return k;
+  }
+  throw std::logic_error("no such kernel");
+}
+
+Target target_of(Isa isa, int threads) {
+  Target target;
+  target.isa = isa;
+  target.threads = threads;
+  return target;
+}
+
+class Amx : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!runtime::cpu_has("amx")) GTEST_SKIP() << "needs AMX";
+  }
+};
+
+void expect_right(const ConvShape& shape, bool slices, std::mt19937& random, int threads, std::int64_t l2_bytes) {
+  const ConvCase c = testing::make_case(shape, {.slices = slices}, random);
+  const std::vector<double> want = testing::reference(c);
+  Target target = target_of(Isa::amx, threads);
+  target.l2_bytes = l2_bytes;
+  for (const Accuracy accuracy : {Accuracy::safe, Accuracy::fast}) {
+    for (const ConvCandidate& candidate : kernel("amx").candidates(c.shape, target, accuracy)) {
+      const std::vector<float> got = testing::run_kernel(kernel("amx"), candidate, c, threads);
+      EXPECT_LT(testing::relative_l2(got, want), accuracy == Accuracy::safe ? 2e-6 : 4e-5)
+          << testing::describe(c.shape) << " " << candidate.implementation << " slices " << slices << " threads "
+          << threads;
+    }
+  }
+}
+
+ConvShape random_shape(std::mt19937& random) {
+  const auto pick = [&](std::initializer_list<std::int64_t> values) {
+    return values.begin()[random() % values.size()];
+  };
+  ir::Conv op;
+  ir::Extent2 kernel;
+  ir::Extent2 input;
+  for (int axis = 0; axis < 2; ++axis) {
+    kernel[axis] = pick({1, 1, 2, 3, 5, 7});
+    op.strides[axis] = pick({1, 1, 2, 3});
+    op.dilations[axis] = pick({1, 1, 2});
+    const std::int64_t window = (kernel[axis] - 1) * op.dilations[axis] + 1;
+    op.pads[axis] = pick({0, window / 2, window / 2, window + 1});
+    op.pads[axis + 2] = pick({0, op.pads[axis], op.pads[axis], window + 1});
+    input[axis] = std::max(window, pick({1, 2, 5, 8, 17, 35}));
+  }
+  op.activation =
+      std::array{ir::Activation{}, ir::Activation{.function = ir::Function::relu},
+                 ir::Activation{.function = ir::Function::leaky_relu, .alpha = 0.1F},
+                 ir::Activation{.function = ir::Function::clip, .alpha = -0.5F, .beta = 1.0F}}[random() % 4];
+  ConvShape shape = dense_conv_shape(pick({1, 1, 2, 5}), pick({1, 3, 5, 16, 37, 64, 96, 130}), input,
+                                     pick({1, 8, 16, 24, 32, 48, 80}), kernel, op);
+  shape.has_bias = random() % 2 == 0;
+  shape.has_residual = random() % 3 == 0;
+  shape.residual_in_place = shape.has_residual && random() % 2 == 0;
+  return shape;
+}
+
+ConvShape same(std::int64_t in, std::int64_t extent, std::int64_t out, ir::Extent2 kernel) {
+  const std::int64_t y = kernel[0] / 2;
+  const std::int64_t x = kernel[1] / 2;
+  return dense_conv_shape(1, in, {extent, extent}, out, kernel, {.pads = {y, x, y, x}});
+}
+
+TEST_F(Amx, AgreesWithTheOracleOnRandomShapes) {
+  std::mt19937 random(1);
+  for (int i = 0; i < 300; ++i) {
+    const ConvShape shape = random_shape(random);
+    if (multiply_adds(shape) > 10'000'000) continue;
+    const bool slices = random() % 2 == 0;
+    const int threads = 1 + static_cast<int>(random() % 3);
+    expect_right(shape, slices, random, threads, random() % 2 == 0 ? 2 << 20 : 16 << 10);
+  }
+}
+
+// Three parts hold all bits of a number: what is left is how the sums are rounded.
+TEST_F(Amx, SafeStaysNearDirect) {
+  std::mt19937 random(2);
+  for (const ConvShape& shape : {same(64, 14, 32, {1, 1}), same(512, 14, 32, {1, 1}), same(2048, 8, 32, {1, 1}),
+                                 same(16, 14, 32, {3, 3}), same(192, 14, 32, {3, 3}), same(192, 17, 32, {1, 7})}) {
+    const ConvCase c = testing::make_case(shape, {.relu_inputs = true}, random);
+    const std::vector<double> want = testing::reference(c);
+    const auto error = [&](std::string_view name, Isa isa) {
+      const auto candidate = kernel(name).candidates(c.shape, target_of(isa, 1), Accuracy::safe).front();
+      return testing::relative_l2(testing::run_kernel(kernel(name), candidate, c, 1), want);
+    };
+    EXPECT_LT(error("amx", Isa::amx), 4 * error("brgemm", Isa::avx2)) << testing::describe(shape);
+  }
+}
+
+TEST_F(Amx, TheSameBitsForTheSameThreads) {
+  std::mt19937 random(3);
+  ConvShape shape = same(300, 14, 96, {3, 3});
+  shape.has_bias = true;
+  const ConvCase c = testing::make_case(shape, {.slices = true}, random);
+  for (const int threads : {1, 2, 4}) {
+    const auto candidate = kernel("amx").candidates(c.shape, target_of(Isa::amx, threads), Accuracy::safe).front();
+    EXPECT_EQ(testing::run_kernel(kernel("amx"), candidate, c, threads),
+              testing::run_kernel(kernel("amx"), candidate, c, threads));
+  }
+}
+
+TEST(AmxChoice, AppliesToOneGroupOnTiles) {
+  ConvShape shape = same(64, 14, 96, {3, 3});
+  EXPECT_TRUE(amx::applies(shape, target_of(Isa::amx, 1)));
+  EXPECT_FALSE(amx::applies(shape, target_of(Isa::avx512, 1)));
+  shape.op.groups = 2;
+  EXPECT_FALSE(amx::applies(shape, target_of(Isa::amx, 1)));
+}
+
+TEST(AmxChoice, TuningSurvivesNumbers) {
+  for (const Accuracy accuracy : {Accuracy::safe, Accuracy::fast}) {
+    const amx::Tuning tuning = amx::choose(same(640, 14, 960, {3, 3}), target_of(Isa::amx, 2), accuracy);
+    EXPECT_EQ(amx::tuning_from(amx::to_numbers(tuning)), tuning);
+    EXPECT_EQ(tuning.parts, accuracy == Accuracy::safe ? 3 : 2);
+    EXPECT_LT(tuning.blocks, 20) << "so many weights are met a few inputs at a time";
+  }
+}
+
+}  // namespace
+}  // namespace deeper::backend
