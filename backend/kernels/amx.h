@@ -23,7 +23,7 @@ bool applies(const ConvShape& shape, const Target& target);
 struct Tuning {
   Isa isa = Isa::amx;
   int parts = 3;            // of a number
-  std::int64_t pixels = 0;  // most of a chunk, those between the rows of an image included
+  std::int64_t pixels = 0;  // most of a chunk, those between the rows of an image included; a multiple of 32
   std::int64_t blocks = 0;  // of 32 input channels, most that are split and summed before the next ones
   bool operator==(const Tuning&) const = default;
 };

@@ -1,6 +1,10 @@
 // Intrinsics throughout: Highway has no tiles.
 #include "backend/kernels/amx_tiles.h"
 
+#ifndef __clang__
+// gcc 12 takes what its own AVX-512 intrinsics leave undefined for uninitialised.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
 
 #include <algorithm>

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "ir/error.h"
 #include "runtime/machine.h"
 #include "tests/unit/conv_case.h"
 
@@ -115,6 +116,17 @@ TEST_F(Amx, TheSameBitsForTheSameThreads) {
     const auto candidate = kernel("amx").candidates(c.shape, target_of(Isa::amx, threads), Accuracy::safe).front();
     EXPECT_EQ(testing::run_kernel(kernel("amx"), candidate, c, threads),
               testing::run_kernel(kernel("amx"), candidate, c, threads));
+  }
+}
+
+TEST_F(Amx, RefusesTuningsOfDamagedPlans) {
+  std::mt19937 random(4);
+  const ConvCase c = testing::make_case(same(64, 14, 32, {3, 3}), {}, random);
+  const ConvCandidate good = kernel("amx").candidates(c.shape, target_of(Isa::amx, 1), Accuracy::safe).front();
+  for (const auto& [index, value] : {std::pair{1, 4}, {2, 33}, {2, 0}, {3, 0}}) {
+    ConvCandidate bad = good;
+    bad.tuning[static_cast<std::size_t>(index)] = value;
+    EXPECT_THROW(testing::run_kernel(kernel("amx"), bad, c, 1), ModelError) << index << ": " << value;
   }
 }
 
