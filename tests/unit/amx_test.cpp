@@ -10,20 +10,7 @@ namespace deeper::backend {
 namespace {
 
 using testing::ConvCase;
-
-const ConvKernel& kernel(std::string_view name) {
-  for (const ConvKernel& k : conv_kernels()) {
-    if (k.name == name) return k;
-  }
-  throw std::logic_error("no such kernel");
-}
-
-Target target_of(Isa isa, int threads) {
-  Target target;
-  target.isa = isa;
-  target.threads = threads;
-  return target;
-}
+using testing::target_of;
 
 class Amx : public ::testing::Test {
  protected:
@@ -38,8 +25,8 @@ void expect_right(const ConvShape& shape, bool slices, std::mt19937& random, int
   Target target = target_of(Isa::amx, threads);
   target.l2_bytes = l2_bytes;
   for (const Accuracy accuracy : {Accuracy::safe, Accuracy::fast}) {
-    for (const ConvCandidate& candidate : kernel("amx").candidates(c.shape, target, accuracy)) {
-      const std::vector<float> got = testing::run_kernel(kernel("amx"), candidate, c, threads);
+    for (const ConvCandidate& candidate : testing::kernel_named("amx").candidates(c.shape, target, accuracy)) {
+      const std::vector<float> got = testing::run_kernel(testing::kernel_named("amx"), candidate, c, threads);
       EXPECT_LT(testing::relative_l2(got, want), accuracy == Accuracy::safe ? 2e-6 : 4e-5)
           << testing::describe(c.shape) << " " << candidate.implementation << " slices " << slices << " threads "
           << threads;
@@ -48,9 +35,7 @@ void expect_right(const ConvShape& shape, bool slices, std::mt19937& random, int
 }
 
 ConvShape random_shape(std::mt19937& random) {
-  const auto pick = [&](std::initializer_list<std::int64_t> values) {
-    return values.begin()[random() % values.size()];
-  };
+  const auto pick = [&](std::initializer_list<std::int64_t> values) { return testing::pick(random, values); };
   ir::Conv op;
   ir::Extent2 kernel;
   ir::Extent2 input;
@@ -63,15 +48,10 @@ ConvShape random_shape(std::mt19937& random) {
     op.pads[axis + 2] = pick({0, op.pads[axis], op.pads[axis], window + 1});
     input[axis] = std::max(window, pick({1, 2, 5, 8, 17, 35}));
   }
-  op.activation =
-      std::array{ir::Activation{}, ir::Activation{.function = ir::Function::relu},
-                 ir::Activation{.function = ir::Function::leaky_relu, .alpha = 0.1F},
-                 ir::Activation{.function = ir::Function::clip, .alpha = -0.5F, .beta = 1.0F}}[random() % 4];
+  op.activation = testing::random_activation(random);
   ConvShape shape = dense_conv_shape(pick({1, 1, 2, 5}), pick({1, 3, 5, 16, 37, 64, 96, 130}), input,
                                      pick({1, 8, 16, 24, 32, 48, 80}), kernel, op);
-  shape.has_bias = random() % 2 == 0;
-  shape.has_residual = random() % 3 == 0;
-  shape.residual_in_place = shape.has_residual && random() % 2 == 0;
+  testing::add_random_epilogue(shape, random);
   return shape;
 }
 
@@ -100,8 +80,8 @@ TEST_F(Amx, SafeStaysNearDirect) {
     const ConvCase c = testing::make_case(shape, {.relu_inputs = true}, random);
     const std::vector<double> want = testing::reference(c);
     const auto error = [&](std::string_view name, Isa isa) {
-      const auto candidate = kernel(name).candidates(c.shape, target_of(isa, 1), Accuracy::safe).front();
-      return testing::relative_l2(testing::run_kernel(kernel(name), candidate, c, 1), want);
+      const auto candidate = testing::kernel_named(name).candidates(c.shape, target_of(isa, 1), Accuracy::safe).front();
+      return testing::relative_l2(testing::run_kernel(testing::kernel_named(name), candidate, c, 1), want);
     };
     EXPECT_LT(error("amx", Isa::amx), 4 * error("brgemm", Isa::avx2)) << testing::describe(shape);
   }
@@ -113,20 +93,22 @@ TEST_F(Amx, TheSameBitsForTheSameThreads) {
   shape.has_bias = true;
   const ConvCase c = testing::make_case(shape, {.slices = true}, random);
   for (const int threads : {1, 2, 4}) {
-    const auto candidate = kernel("amx").candidates(c.shape, target_of(Isa::amx, threads), Accuracy::safe).front();
-    EXPECT_EQ(testing::run_kernel(kernel("amx"), candidate, c, threads),
-              testing::run_kernel(kernel("amx"), candidate, c, threads));
+    const auto candidate =
+        testing::kernel_named("amx").candidates(c.shape, target_of(Isa::amx, threads), Accuracy::safe).front();
+    EXPECT_EQ(testing::run_kernel(testing::kernel_named("amx"), candidate, c, threads),
+              testing::run_kernel(testing::kernel_named("amx"), candidate, c, threads));
   }
 }
 
 TEST_F(Amx, RefusesTuningsOfDamagedPlans) {
   std::mt19937 random(4);
   const ConvCase c = testing::make_case(same(64, 14, 32, {3, 3}), {}, random);
-  const ConvCandidate good = kernel("amx").candidates(c.shape, target_of(Isa::amx, 1), Accuracy::safe).front();
+  const ConvCandidate good =
+      testing::kernel_named("amx").candidates(c.shape, target_of(Isa::amx, 1), Accuracy::safe).front();
   for (const auto& [index, value] : {std::pair{1, 4}, {2, 33}, {2, 0}, {3, 0}}) {
     ConvCandidate bad = good;
     bad.tuning[static_cast<std::size_t>(index)] = value;
-    EXPECT_THROW(testing::run_kernel(kernel("amx"), bad, c, 1), ModelError) << index << ": " << value;
+    EXPECT_THROW(testing::run_kernel(testing::kernel_named("amx"), bad, c, 1), ModelError) << index << ": " << value;
   }
 }
 

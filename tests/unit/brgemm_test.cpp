@@ -9,36 +9,18 @@ namespace {
 
 using testing::CaseOptions;
 using testing::ConvCase;
-
-const ConvKernel& kernel() {
-  for (const ConvKernel& k : conv_kernels()) {
-    if (k.name == brgemm::kName) return k;
-  }
-  throw std::logic_error("no brgemm");
-}
-
-std::vector<Isa> isas() {
-  std::vector<Isa> result{Isa::avx2};
-  if (__builtin_cpu_supports("avx512f") != 0) result.push_back(Isa::avx512);
-  return result;
-}
-
-Target target_of(Isa isa) {
-  Target target;
-  target.isa = isa;
-  return target;
-}
+using testing::target_of;
 
 void expect_right(const ConvShape& shape, const CaseOptions& options, std::mt19937& random, int threads) {
   const ConvCase c = testing::make_case(shape, options, random);
   const std::vector<double> want = testing::reference(c);
-  for (const Isa isa : isas()) {
+  for (const Isa isa : testing::vector_isas()) {
     Target target = target_of(isa);
     target.threads = threads;
-    const auto candidates = kernel().candidates(c.shape, target, Accuracy::safe);
+    const auto candidates = testing::kernel_named(brgemm::kName).candidates(c.shape, target, Accuracy::safe);
     ASSERT_FALSE(candidates.empty());
     for (const ConvCandidate& candidate : candidates) {
-      const std::vector<float> got = testing::run_kernel(kernel(), candidate, c, threads);
+      const std::vector<float> got = testing::run_kernel(testing::kernel_named(brgemm::kName), candidate, c, threads);
       EXPECT_LT(testing::relative_l2(got, want), 2e-6) << testing::describe(c.shape) << " slices " << options.slices
                                                        << " threads " << threads << " isa " << static_cast<int>(isa);
     }
@@ -46,9 +28,7 @@ void expect_right(const ConvShape& shape, const CaseOptions& options, std::mt199
 }
 
 ConvShape random_shape(std::mt19937& random) {
-  const auto pick = [&](std::initializer_list<std::int64_t> values) {
-    return values.begin()[random() % values.size()];
-  };
+  const auto pick = [&](std::initializer_list<std::int64_t> values) { return testing::pick(random, values); };
   ir::Conv op;
   ir::Extent2 kernel;
   ir::Extent2 input;
@@ -63,16 +43,11 @@ ConvShape random_shape(std::mt19937& random) {
     input[axis] = pick({1, 2, 5, 7, 8, 13, 17, 35});
     if (input[axis] + op.pads[axis] + op.pads[axis + 2] < window) op.pads[axis] += window;
   }
-  op.activation =
-      std::array{ir::Activation{}, ir::Activation{.function = ir::Function::relu},
-                 ir::Activation{.function = ir::Function::leaky_relu, .alpha = 0.1F},
-                 ir::Activation{.function = ir::Function::clip, .alpha = -0.5F, .beta = 1.0F}}[random() % 4];
+  op.activation = testing::random_activation(random);
   const std::int64_t inputs = op.groups * pick({1, 3, 4, 8, 17, 24, 64, 100});
   const std::int64_t outputs = op.groups * pick({1, 5, 8, 16, 24, 37, 64, 80, 96});
   ConvShape shape = dense_conv_shape(pick({1, 1, 2}), inputs, input, outputs, kernel, op);
-  shape.has_bias = random() % 2 == 0;
-  shape.has_residual = random() % 3 == 0;
-  shape.residual_in_place = shape.has_residual && random() % 2 == 0;
+  testing::add_random_epilogue(shape, random);
   return shape;
 }
 

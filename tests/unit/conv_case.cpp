@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <memory>
+#include <stdexcept>
 #include <thread>
 
 namespace deeper::backend::testing {
@@ -117,6 +119,42 @@ std::vector<float> padded_scratch(std::int64_t size) {
 }
 
 }  // namespace
+
+const ConvKernel& kernel_named(std::string_view name) {
+  for (const ConvKernel& kernel : conv_kernels()) {
+    if (kernel.name == name) return kernel;
+  }
+  throw std::logic_error("no such kernel");
+}
+
+std::vector<Isa> vector_isas() {
+  std::vector<Isa> result{Isa::avx2};
+  if (__builtin_cpu_supports("avx512f") != 0) result.push_back(Isa::avx512);
+  return result;
+}
+
+Target target_of(Isa isa, int threads) {
+  Target target;
+  target.isa = isa;
+  target.threads = threads;
+  return target;
+}
+
+std::int64_t pick(std::mt19937& random, std::initializer_list<std::int64_t> values) {
+  return values.begin()[random() % values.size()];
+}
+
+ir::Activation random_activation(std::mt19937& random) {
+  return std::array{ir::Activation{}, ir::Activation{.function = ir::Function::relu},
+                    ir::Activation{.function = ir::Function::leaky_relu, .alpha = 0.1F},
+                    ir::Activation{.function = ir::Function::clip, .alpha = -0.5F, .beta = 1.0F}}[random() % 4];
+}
+
+void add_random_epilogue(ConvShape& shape, std::mt19937& random) {
+  shape.has_bias = random() % 2 == 0;
+  shape.has_residual = random() % 3 == 0;
+  shape.residual_in_place = shape.has_residual && random() % 2 == 0;
+}
 
 ConvCase make_case(ConvShape shape, const CaseOptions& options, std::mt19937& random) {
   shape.source = strides_for(shape.in_channels, shape.input, options.slices);

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "backend/kernels/conv_kernels.h"
@@ -23,6 +25,20 @@ struct CaseOptions {
   bool slices = false;  // source, result and residual are channel slices
   bool relu_inputs = false;
 };
+
+// The row of the kernel table with this name.
+const ConvKernel& kernel_named(std::string_view name);
+
+// AVX2, and AVX-512 where this CPU has it.
+std::vector<Isa> vector_isas();
+
+Target target_of(Isa isa, int threads = 1);
+
+std::int64_t pick(std::mt19937& random, std::initializer_list<std::int64_t> values);
+// One that every kernel applies.
+ir::Activation random_activation(std::mt19937& random);
+// Bias and residual, in place or not.
+void add_random_epilogue(ConvShape& shape, std::mt19937& random);
 
 // Numbers for `shape`, whose strides it sets.
 ConvCase make_case(ConvShape shape, const CaseOptions& options, std::mt19937& random);

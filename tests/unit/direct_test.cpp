@@ -9,35 +9,17 @@ namespace deeper::backend {
 namespace {
 
 using testing::ConvCase;
-
-const ConvKernel& kernel() {
-  for (const ConvKernel& k : conv_kernels()) {
-    if (k.name == direct::kName) return k;
-  }
-  throw std::logic_error("no direct kernel");
-}
-
-std::vector<Isa> isas() {
-  std::vector<Isa> result{Isa::avx2};
-  if (__builtin_cpu_supports("avx512f") != 0) result.push_back(Isa::avx512);
-  return result;
-}
-
-Target target_of(Isa isa, int threads) {
-  Target target;
-  target.isa = isa;
-  target.threads = threads;
-  return target;
-}
+using testing::target_of;
 
 void expect_right(const ConvShape& shape, bool slices, std::mt19937& random, int threads, std::int64_t l2_bytes) {
   const ConvCase c = testing::make_case(shape, {.slices = slices}, random);
   const std::vector<double> want = testing::reference(c);
-  for (const Isa isa : isas()) {
+  for (const Isa isa : testing::vector_isas()) {
     Target target = target_of(isa, threads);
     target.l2_bytes = l2_bytes;
-    for (const ConvCandidate& candidate : kernel().candidates(c.shape, target, Accuracy::safe)) {
-      const std::vector<float> got = testing::run_kernel(kernel(), candidate, c, threads);
+    for (const ConvCandidate& candidate :
+         testing::kernel_named(direct::kName).candidates(c.shape, target, Accuracy::safe)) {
+      const std::vector<float> got = testing::run_kernel(testing::kernel_named(direct::kName), candidate, c, threads);
       EXPECT_LT(testing::relative_l2(got, want), 2e-6) << testing::describe(c.shape) << " slices " << slices
                                                        << " threads " << threads << " isa " << static_cast<int>(isa);
     }
@@ -45,9 +27,7 @@ void expect_right(const ConvShape& shape, bool slices, std::mt19937& random, int
 }
 
 ConvShape random_shape(std::mt19937& random) {
-  const auto pick = [&](std::initializer_list<std::int64_t> values) {
-    return values.begin()[random() % values.size()];
-  };
+  const auto pick = [&](std::initializer_list<std::int64_t> values) { return testing::pick(random, values); };
   ir::Conv op;
   ir::Extent2 kernel;
   ir::Extent2 input;
@@ -63,15 +43,10 @@ ConvShape random_shape(std::mt19937& random) {
     }
     input[axis] = std::max(window, pick({1, 2, 5, 8, 17, 35}));
   }
-  op.activation =
-      std::array{ir::Activation{}, ir::Activation{.function = ir::Function::relu},
-                 ir::Activation{.function = ir::Function::leaky_relu, .alpha = 0.1F},
-                 ir::Activation{.function = ir::Function::clip, .alpha = -0.5F, .beta = 1.0F}}[random() % 4];
+  op.activation = testing::random_activation(random);
   const std::int64_t inputs = few_channels ? pick({1, 3, 4, 8}) : pick({5, 16, 37, 96, 130});
   ConvShape shape = dense_conv_shape(pick({1, 1, 2}), inputs, input, pick({8, 16, 24, 32, 48, 80}), kernel, op);
-  shape.has_bias = random() % 2 == 0;
-  shape.has_residual = random() % 3 == 0;
-  shape.residual_in_place = shape.has_residual && random() % 2 == 0;
+  testing::add_random_epilogue(shape, random);
   return shape;
 }
 
@@ -132,7 +107,7 @@ TEST(Product, PartsOfADepthAreShortAndEqual) {
 }
 
 TEST(Product, HasKernelsForEverySlice) {
-  for (const Isa isa : isas()) {
+  for (const Isa isa : testing::vector_isas()) {
     const ProductKernels& kernels = product_kernels(isa);
     for (const std::int64_t depth : {16, 1000}) {
       for (std::int64_t rows = 1; rows < 300; ++rows) {
@@ -149,7 +124,7 @@ TEST(Product, HasKernelsForEverySlice) {
 }
 
 TEST(Product, MultipliesAnyNumberOfColumns) {
-  for (const Isa isa : isas()) {
+  for (const Isa isa : testing::vector_isas()) {
     const ProductKernels& kernels = product_kernels(isa);
     for (std::int64_t vectors = 1; vectors <= kMostVectors; ++vectors) {
       if (kernels.most_columns[vectors - 1] == 0) continue;

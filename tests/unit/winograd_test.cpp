@@ -9,36 +9,17 @@ namespace {
 
 using testing::CaseOptions;
 using testing::ConvCase;
-
-const ConvKernel& kernel(std::string_view name) {
-  for (const ConvKernel& k : conv_kernels()) {
-    if (k.name == name) return k;
-  }
-  throw std::logic_error("no such kernel");
-}
-
-std::vector<Isa> isas() {
-  std::vector<Isa> result{Isa::avx2};
-  if (__builtin_cpu_supports("avx512f") != 0) result.push_back(Isa::avx512);
-  return result;
-}
-
-Target target_of(Isa isa, int threads) {
-  Target target;
-  target.isa = isa;
-  target.threads = threads;
-  return target;
-}
+using testing::target_of;
 
 void expect_right(const ConvShape& shape, const CaseOptions& options, std::mt19937& random, int threads) {
   const ConvCase c = testing::make_case(shape, options, random);
   const std::vector<double> want = testing::reference(c);
-  for (const Isa isa : isas()) {
+  for (const Isa isa : testing::vector_isas()) {
     for (const Accuracy accuracy : {Accuracy::safe, Accuracy::fast}) {
-      const auto candidates = kernel("winograd").candidates(c.shape, target_of(isa, threads), accuracy);
+      const auto candidates = testing::kernel_named("winograd").candidates(c.shape, target_of(isa, threads), accuracy);
       ASSERT_FALSE(candidates.empty()) << testing::describe(c.shape);
       for (const ConvCandidate& candidate : candidates) {
-        const std::vector<float> got = testing::run_kernel(kernel("winograd"), candidate, c, threads);
+        const std::vector<float> got = testing::run_kernel(testing::kernel_named("winograd"), candidate, c, threads);
         EXPECT_LT(testing::relative_l2(got, want), accuracy == Accuracy::safe ? 4e-6 : 4e-5)
             << testing::describe(c.shape) << " " << candidate.implementation << " slices " << options.slices
             << " threads " << threads << " isa " << static_cast<int>(isa);
@@ -48,9 +29,7 @@ void expect_right(const ConvShape& shape, const CaseOptions& options, std::mt199
 }
 
 ConvShape random_shape(std::mt19937& random) {
-  const auto pick = [&](std::initializer_list<std::int64_t> values) {
-    return values.begin()[random() % values.size()];
-  };
+  const auto pick = [&](std::initializer_list<std::int64_t> values) { return testing::pick(random, values); };
   ir::Conv op;
   ir::Extent2 input;
   const std::array<ir::Extent2, 8> kernels{{{3, 3}, {5, 5}, {1, 7}, {7, 1}, {1, 3}, {3, 1}, {3, 5}, {1, 5}}};
@@ -61,15 +40,10 @@ ConvShape random_shape(std::mt19937& random) {
     input[axis] = pick({1, 2, 5, 7, 8, 13, 17});
     if (input[axis] + op.pads[axis] + op.pads[axis + 2] < kernel[axis]) op.pads[axis] += kernel[axis];
   }
-  op.activation =
-      std::array{ir::Activation{}, ir::Activation{.function = ir::Function::relu},
-                 ir::Activation{.function = ir::Function::leaky_relu, .alpha = 0.1F},
-                 ir::Activation{.function = ir::Function::clip, .alpha = -0.5F, .beta = 1.0F}}[random() % 4];
+  op.activation = testing::random_activation(random);
   ConvShape shape = dense_conv_shape(pick({1, 1, 2}), pick({1, 3, 8, 17, 24, 64, 100}), input,
                                      pick({1, 5, 8, 16, 24, 37, 64, 80, 96}), kernel, op);
-  shape.has_bias = random() % 2 == 0;
-  shape.has_residual = random() % 3 == 0;
-  shape.residual_in_place = shape.has_residual && random() % 2 == 0;
+  testing::add_random_epilogue(shape, random);
   return shape;
 }
 
@@ -101,10 +75,13 @@ TEST(Winograd, SafeStaysNearDirect) {
     const ConvCase c = testing::make_case(shape, {.relu_inputs = true}, random);
     const std::vector<double> want = testing::reference(c);
     const Target target = target_of(Isa::avx2, 1);
-    const auto direct = kernel("brgemm").candidates(c.shape, target, Accuracy::safe).front();
-    const double direct_error = testing::relative_l2(testing::run_kernel(kernel("brgemm"), direct, c, 1), want);
-    for (const ConvCandidate& candidate : kernel("winograd").candidates(c.shape, target, Accuracy::safe)) {
-      const double error = testing::relative_l2(testing::run_kernel(kernel("winograd"), candidate, c, 1), want);
+    const auto direct = testing::kernel_named("brgemm").candidates(c.shape, target, Accuracy::safe).front();
+    const double direct_error =
+        testing::relative_l2(testing::run_kernel(testing::kernel_named("brgemm"), direct, c, 1), want);
+    for (const ConvCandidate& candidate :
+         testing::kernel_named("winograd").candidates(c.shape, target, Accuracy::safe)) {
+      const double error =
+          testing::relative_l2(testing::run_kernel(testing::kernel_named("winograd"), candidate, c, 1), want);
       EXPECT_LT(error, 4 * direct_error) << testing::describe(shape) << " " << candidate.implementation;
     }
   }
@@ -151,9 +128,9 @@ TEST(Winograd, TheSameBitsForTheSameThreads) {
   const ConvCase c = testing::make_case(shape, {.slices = true}, random);
   for (const int threads : {1, 2, 4}) {
     const auto candidate =
-        kernel("winograd").candidates(c.shape, target_of(Isa::avx2, threads), Accuracy::safe).front();
-    EXPECT_EQ(testing::run_kernel(kernel("winograd"), candidate, c, threads),
-              testing::run_kernel(kernel("winograd"), candidate, c, threads));
+        testing::kernel_named("winograd").candidates(c.shape, target_of(Isa::avx2, threads), Accuracy::safe).front();
+    EXPECT_EQ(testing::run_kernel(testing::kernel_named("winograd"), candidate, c, threads),
+              testing::run_kernel(testing::kernel_named("winograd"), candidate, c, threads));
   }
 }
 
