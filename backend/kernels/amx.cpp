@@ -6,6 +6,7 @@
 
 #include "backend/kernels/amx_image.h"
 #include "backend/kernels/amx_tiles.h"
+#include "backend/kernels/rounding.h"
 #include "backend/kernels/split.h"
 #include "ir/error.h"
 
@@ -15,8 +16,6 @@ namespace {
 constexpr std::int64_t kStripe = 2 * kTileRows;  // output channels of a product, and its pixels
 constexpr std::int64_t kLineBytes = sizeof(Line);
 constexpr std::int64_t kLineFloats = kLineBytes / static_cast<std::int64_t>(sizeof(float));
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 std::int64_t blocks_of(const ConvShape& shape) { return ceil_div(shape.in_channels, kBlockInputs); }
 std::int64_t stripes_of(const ConvShape& shape) { return ceil_div(shape.out_channels, kStripe); }
@@ -59,7 +58,7 @@ std::vector<Chunk> make_chunks(const Image& image, const Tuning& tuning, Range p
     const std::int64_t left = std::min(image.pixels - in_image, pixels.last - first);
     // Equal chunks of whole products.
     const std::int64_t count = ceil_div(left, tuning.pixels);
-    const std::int64_t size = std::min(left, ceil_div(ceil_div(left, count), kStripe) * kStripe);
+    const std::int64_t size = std::min(left, round_up(ceil_div(left, count), kStripe));
     if (chunks.empty() || chunks.back().size() == most_pieces) chunks.emplace_back();
     chunks.back().push_back({.image = first / image.pixels,
                              .pixels = {in_image, in_image + size},
@@ -130,7 +129,7 @@ Scratch scratch_of(const ConvShape& shape, const Tuning& tuning) {
   const Image image(shape, tuning.pixels);
   Scratch scratch{.input = 2 * part_lines(image, tuning) * tuning.blocks * tuning.parts};
   if (tuning.blocks < blocks_of(shape)) {
-    const std::int64_t pixels = ceil_div(std::min(image.pixels, tuning.pixels), kStripe) * kStripe;
+    const std::int64_t pixels = round_up(std::min(image.pixels, tuning.pixels), kStripe);
     scratch.sums = pieces_of_chunk(image, tuning) * pixels * stripes_of(shape) * kStripe / kLineFloats;
   }
   return scratch;
@@ -427,7 +426,7 @@ Tuning choose(const ConvShape& shape, const Target& target, Accuracy accuracy) {
   Tuning tuning{
       .isa = target.isa, .parts = accuracy == Accuracy::fast ? 2 : 3, .pixels = 0, .blocks = blocks_of(shape)};
   const Image image(shape, kStripe);
-  const std::int64_t all = ceil_div(shape.batch * image.pixels, kStripe) * kStripe;
+  const std::int64_t all = round_up(shape.batch * image.pixels, kStripe);
   const std::int64_t line_bytes = image.phases() * tuning.parts * kLineBytes;  // of a pixel and a block of inputs
   const std::int64_t budget = target.l2_bytes / 4;                             // of the split input of a chunk
   const std::int64_t weights = weights_bytes(shape, tuning);
@@ -448,7 +447,7 @@ Tuning choose(const ConvShape& shape, const Target& target, Accuracy accuracy) {
   const std::int64_t step_bytes = weight_lines(shape, 1, tuning.parts) * 2 * kLineBytes;
   tuning.blocks = std::clamp<std::int64_t>(target.l2_bytes / 10 / step_bytes, 1, tuning.blocks);
   tuning.blocks = ceil_div(blocks_of(shape), ceil_div(blocks_of(shape), tuning.blocks));
-  tuning.pixels = std::clamp(ceil_div(tuning.pixels, kStripe) * kStripe, std::min(all, kFewPixels), all);
+  tuning.pixels = std::clamp(round_up(tuning.pixels, kStripe), std::min(all, kFewPixels), all);
   return tuning;
 }
 
@@ -503,11 +502,7 @@ runtime::Executable prepare(const runtime::Step& step, int threads) {
   DEEPER_CHECK(shape.has_value(), "amx step '" + step.name + "' is not a convolution of NHWC images");
   std::shared_ptr<State> state = make_state(*shape, tuning_from(step.tuning), threads);
   state->result_address = step.operands.size();
-  runtime::Executable executable;
-  executable.run = run;
-  executable.state = std::move(state);
-  executable.is_team_kernel = true;
-  return executable;
+  return {.run = run, .state = std::move(state), .is_team_kernel = true};
 }
 
 }  // namespace deeper::backend::amx

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "backend/kernels/rounding.h"
+
 namespace deeper::backend::amx {
 namespace {
 
@@ -48,7 +50,7 @@ Image::Image(const ConvShape& shape, std::int64_t most_pixels) : y(axis_of(shape
   pitch = shape.output[1] + x.most_shift - shared_zeros(shape, x);
   pixels = (shape.output[0] - 1) * pitch + shape.output[1];
   const std::int64_t most = std::min(most_pixels, pixels);
-  phase_lines = (most + kTileRows - 1) / kTileRows * kTileRows + reach();
+  phase_lines = round_up(most, kTileRows) + reach();
 }
 
 std::vector<std::int64_t> Image::taps() const {
@@ -69,7 +71,7 @@ Splitter::Splitter(const ConvShape& shape, const Image& image, const Chunk& chun
     const std::int64_t end = piece.pixels.last + image.reach();
     for (std::int64_t line = piece.pixels.first; line < end;) {
       const std::int64_t row_end = std::min(end, (line / image.pitch + 1) * image.pitch);
-      count_ += image.phases() * blocks.size() * ((row_end - line + kLines - 1) / kLines);
+      count_ += image.phases() * blocks.size() * ceil_div(row_end - line, kLines);
       line = row_end;
     }
   }

@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <bit>
 
-#include "ir/error.h"
+#include "backend/kernels/rounding.h"
 
 namespace deeper::backend::amx {
 namespace {
@@ -225,7 +225,7 @@ void split(const float* from, std::int64_t stride, std::int64_t pixels, std::int
 float* pack_lines(const float* weights, std::int64_t inputs, std::int64_t input_stride, std::int64_t channels,
                   std::int64_t channel_stride, int parts, float* to) {
   constexpr std::int64_t kTile = kTileRows * kLanes;
-  const std::int64_t tiles = (channels + kTileRows - 1) / kTileRows;
+  const std::int64_t tiles = ceil_div(channels, kTileRows);
   const auto weight = [&](std::int64_t input, std::int64_t channel) {
     const bool exists = input < inputs && channel < channels;
     return exists ? weights[input * input_stride + channel * channel_stride] : 0.0F;

@@ -5,10 +5,11 @@
 
 #include "backend/kernels/epilogue.h"
 
-// Products of fp32 matrices on the tiles of AMX. A number is the sum of bf16 parts, each the rounded remainder of those
-// before: two hold 16 bits of its significand, three all 24. Of the products of parts those are taken that are not
-// below the last bit kept: three of two parts (BF16x2), six of three (BF16x3); the sums are fp32 throughout. (Henry,
-// Tang, Heinecke: Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations, 2019.)
+// Products of fp32 matrices on the tiles of AMX. A number is the sum of bf16 parts, each taken from the remainder of
+// those before: two hold 16 bits of its significand, three all 24. Of the products of parts those are taken that are
+// not below the last bit kept: three of two parts (BF16x2), six of three (BF16x3); the sums are fp32 throughout.
+// (Henry, Tang, Heinecke: Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations,
+// 2019.)
 namespace deeper::backend::amx {
 
 inline constexpr std::int64_t kTileRows = 16;     // pixels of a tile; output channels of a tile
@@ -52,7 +53,7 @@ struct TileProduct {
   float* sums = nullptr;
   std::int64_t stride = 0;
   bool adds = false;  // to what `sums` hold
-  // Called with every product of parts, block_count * tap_count * products_of(parts) times: what vectors and loads do
+  // Called with every product of parts, blocks * tap_count * products_of(parts) times: what vectors and loads do
   // while the tiles multiply.
   void (*meanwhile)(void* state) = nullptr;
   void* state = nullptr;

@@ -7,6 +7,7 @@
 
 #include "backend/kernels/epilogue.h"
 #include "backend/kernels/gemm.h"
+#include "backend/kernels/rounding.h"
 #include "backend/kernels/split.h"
 #include "ir/error.h"
 
@@ -297,8 +298,6 @@ void run(const void* opaque, runtime::Addresses addresses, runtime::Team team) n
   }
 }
 
-std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; }
-
 // Cycles of FMA at the peak, given how well the products of each strip run.
 double product_cycles(const ConvShape& shape, const Tuning& tuning) {
   const std::vector<std::int64_t> sizes = channel_blocks(shape.group_outputs(), tuning.isa);
@@ -401,11 +400,7 @@ runtime::Executable prepare(const runtime::Step& step, int /*threads*/) {
   DEEPER_CHECK(shape.has_value(), "brgemm step '" + step.name + "' is not a convolution of NHWC images");
   std::shared_ptr<State> state = make_state(*shape, tuning_from(step.tuning));
   state->result_address = step.operands.size();
-  runtime::Executable executable;
-  executable.run = run;
-  executable.state = std::move(state);
-  executable.is_team_kernel = true;
-  return executable;
+  return {.run = run, .state = std::move(state), .is_team_kernel = true};
 }
 
 }  // namespace deeper::backend::brgemm

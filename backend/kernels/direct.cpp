@@ -397,11 +397,7 @@ runtime::Executable prepare(const runtime::Step& step, int /*threads*/) {
   DEEPER_CHECK(shape.has_value(), "direct step '" + step.name + "' is not a convolution of NHWC images");
   std::shared_ptr<State> state = make_state(*shape, tuning_from(step.tuning));
   state->result_address = step.operands.size();
-  runtime::Executable executable;
-  executable.run = run;
-  executable.state = std::move(state);
-  executable.is_team_kernel = true;
-  return executable;
+  return {.run = run, .state = std::move(state), .is_team_kernel = true};
 }
 
 }  // namespace deeper::backend::direct

@@ -9,6 +9,7 @@
 
 #include "backend/kernels/epilogue.h"
 #include "backend/kernels/product.h"
+#include "backend/kernels/rounding.h"
 #include "backend/kernels/split.h"
 #include "backend/kernels/winograd_channels.h"
 #include "backend/kernels/winograd_phases.h"
@@ -22,8 +23,6 @@ namespace {
 
 constexpr std::int64_t kChunk = 64;  // channels that pass through both axes' transforms at once
 constexpr std::int64_t kSkew = 16;   // floats between frequencies, lest they all meet in the same cache sets
-
-std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; }
 
 struct TileKind {
   TileGroup tiles;
@@ -463,11 +462,7 @@ runtime::Executable prepare(const runtime::Step& step, int threads) {
   std::shared_ptr<State> state = make_state(*shape, tuning, threads);
   state->parts = make_parts(*state, tuning.tiles);
   state->result_address = step.operands.size();
-  runtime::Executable executable;
-  executable.run = run;
-  executable.state = std::move(state);
-  executable.is_team_kernel = true;
-  return executable;
+  return {.run = run, .state = std::move(state), .is_team_kernel = true};
 }
 
 }  // namespace deeper::backend::winograd
