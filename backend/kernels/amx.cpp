@@ -1,11 +1,14 @@
 #include "backend/kernels/amx.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 #include <optional>
 
 #include "backend/kernels/amx_image.h"
 #include "backend/kernels/amx_tiles.h"
+#include "backend/kernels/amx_weights.h"
 #include "backend/kernels/rounding.h"
 #include "backend/kernels/split.h"
 #include "ir/error.h"
@@ -13,32 +16,8 @@
 namespace deeper::backend::amx {
 namespace {
 
-constexpr std::int64_t kStripe = 2 * kTileRows;  // output channels of a product, and its pixels
 constexpr std::int64_t kLineBytes = sizeof(Line);
 constexpr std::int64_t kLineFloats = kLineBytes / static_cast<std::int64_t>(sizeof(float));
-
-std::int64_t blocks_of(const ConvShape& shape) { return ceil_div(shape.in_channels, kBlockInputs); }
-std::int64_t stripes_of(const ConvShape& shape) { return ceil_div(shape.out_channels, kStripe); }
-std::int64_t window(const ConvShape& shape) { return shape.kernel[0] * shape.kernel[1]; }
-
-// Tiles of output channels that a stripe has.
-std::int64_t channel_tiles(const ConvShape& shape, std::int64_t stripe) {
-  return ceil_div(std::min(kStripe, shape.out_channels - stripe * kStripe), kTileRows);
-}
-
-// Lines of the weights of `blocks` blocks of inputs for one tile of output channels.
-std::int64_t weight_lines(const ConvShape& shape, std::int64_t blocks, int parts) {
-  return blocks * window(shape) * parts * kTileRows;
-}
-
-// Blocks of inputs that are summed before the next ones.
-std::vector<Range> groups_of(const ConvShape& shape, const Tuning& tuning) {
-  const std::int64_t blocks = blocks_of(shape);
-  const std::int64_t count = ceil_div(blocks, tuning.blocks);
-  std::vector<Range> groups;
-  for (std::int64_t i = 0; i < count; ++i) groups.push_back(share(blocks, i, count));
-  return groups;
-}
 
 std::int64_t pieces_of_chunk(const Image& image, const Tuning& tuning) {
   return std::max<std::int64_t>(1, tuning.pixels / image.pixels);
@@ -72,10 +51,11 @@ std::vector<Chunk> make_chunks(const Image& image, const Tuning& tuning, Range p
 double member_ns(const ConvShape& shape, const Tuning& tuning, std::int64_t pixel_parts, std::int64_t channel_parts) {
   constexpr double kGigahertz = 3.2;
   constexpr double kProductCycles = 20.5;
-  constexpr double kSplitCycles = 7;   // of a line
-  constexpr double kFinishCycles = 8;  // of sixteen results
-  constexpr double kAgainCycles = 4;   // of sixteen sums kept for the next group
-  constexpr double kCallCycles = 60;   // of a product of tiles
+  constexpr double kSplitCycles = 4;    // of a line
+  constexpr double kFinishCycles = 8;   // of sixteen results
+  constexpr double kAgainCycles = 4;    // of sixteen sums kept for the next group
+  constexpr double kCallCycles = 60;    // of a product of tiles
+  constexpr double kWeightCycles = 10;  // of splitting 32 weights
   constexpr double kMemoryBytesPerNs = 9.5;
   constexpr double kAgainBytesPerNs = 60;  // what every chunk but the first reads
   constexpr double kExposed = 0.25;
@@ -93,12 +73,13 @@ double member_ns(const ConvShape& shape, const Tuning& tuning, std::int64_t pixe
   const double products = sums * static_cast<double>(blocks_of(shape) * window(shape) * products_of(tuning.parts));
   const auto lines =
       static_cast<double>((pixels + chunks * image.reach()) * image.phases() * blocks_of(shape) * tuning.parts);
+  const auto rows = static_cast<double>(channel_tiles * weight_rows(shape, blocks_of(shape)));
   const double cycles = products * kProductCycles + lines * kSplitCycles +
+                        (tuning.splits_weights ? rows * static_cast<double>(chunks) * kWeightCycles : 0) +
                         sums * (kTileRows * (kFinishCycles + (groups - 1) * kAgainCycles) + groups * kCallCycles / 4);
   const double compute = cycles / kGigahertz;
-  const auto weights =
-      static_cast<double>(channel_tiles * weight_lines(shape, blocks_of(shape), tuning.parts) * kLineBytes);
-  const double fetch = weights * (1 / kMemoryBytesPerNs + static_cast<double>(chunks - 1) / kAgainBytesPerNs);
+  const double fetch = rows * static_cast<double>(row_floats(tuning)) * sizeof(float) *
+                       (1 / kMemoryBytesPerNs + static_cast<double>(chunks - 1) / kAgainBytesPerNs);
   return kStartNs + std::max(compute + kExposed * fetch, fetch + kExposed * compute);
 }
 
@@ -117,17 +98,19 @@ TeamSplit best_split(const ConvShape& shape, const Tuning& tuning, std::int64_t 
   return best;
 }
 
-// Lines of a thread's scratch: the split input of a chunk and of the next one, and the sums of all pixels where they
-// are kept.
+// Lines of a thread's scratch: the split input of a chunk and of the next one, the sums of all pixels where they are
+// kept, and the weights of a stripe and of the next one where they are split on the way.
 struct Scratch {
   std::int64_t input = 0;
   std::int64_t sums = 0;
-  std::int64_t total() const { return input + sums; }
+  std::int64_t weights = 0;
+  std::int64_t total() const { return input + sums + weights; }
 };
 
 Scratch scratch_of(const ConvShape& shape, const Tuning& tuning) {
   const Image image(shape, tuning.pixels);
   Scratch scratch{.input = 2 * part_lines(image, tuning) * tuning.blocks * tuning.parts};
+  if (tuning.splits_weights) scratch.weights = 2 * 2 * weight_rows(shape, tuning.blocks) * tuning.parts;
   if (tuning.blocks < blocks_of(shape)) {
     const std::int64_t pixels = round_up(std::min(image.pixels, tuning.pixels), kStripe);
     scratch.sums = pieces_of_chunk(image, tuning) * pixels * stripes_of(shape) * kStripe / kLineFloats;
@@ -169,7 +152,7 @@ std::shared_ptr<State> make_state(const ConvShape& shape, const Tuning& tuning, 
   for (const std::vector<Chunk>& chunks : state->chunks) {
     state->items.emplace_back();
     for (const Chunk& chunk : chunks) {
-      for (const Range& group : groups_of(shape, tuning)) state->items.back().push_back({&chunk, group});
+      for (const Range& group : groups_of(shape, tuning.blocks)) state->items.back().push_back({&chunk, group});
     }
   }
   return state;
@@ -179,17 +162,16 @@ std::shared_ptr<State> make_state(const ConvShape& shape, const Tuning& tuning, 
 struct Work {
   const State& state;
   const float* source;
-  const Line* weights;
+  const float* weights;
   const float* bias;
   const float* residual;
   float* result;
 
-  // The weights of a group for a stripe.
-  const Line* weights_of(const Range& group, std::int64_t stripe) const {
+  // The first row of the weights of a group for a stripe.
+  std::int64_t weight_row(const Range& group, std::int64_t stripe) const {
     const ConvShape& s = state.shape;
     const std::int64_t tiles = ceil_div(s.out_channels, kTileRows);
-    return weights + weight_lines(s, group.first, state.tuning.parts) * tiles +
-           weight_lines(s, group.size(), state.tuning.parts) * stripe * 2;
+    return weight_rows(s, group.first) * tiles + weight_rows(s, group.size()) * stripe * 2;
   }
 };
 
@@ -258,47 +240,56 @@ class Storer {
   float* result_ = nullptr;
 };
 
-// What is done while tiles multiply: splitting the next input, storing the last sums, fetching the next weights.
-class Meanwhile {
+// Does all steps of a task, evenly over so many calls.
+template <typename Task>
+class Spread {
  public:
-  // The next `calls` calls split all that `splitter` has.
-  void start_splitting(const Splitter& splitter, std::int64_t calls) {
-    splitter_ = splitter;
+  void start(const Task& task, std::int64_t calls) {
+    task_ = task;
     calls_ = calls;
     due_ = 0;
   }
-  void finish_splitting() {
-    while (!splitter_.is_done()) splitter_.step();
+  void run() {
+    for (due_ += task_.count(); due_ >= calls_ && !task_.is_done(); due_ -= calls_) task_.step();
   }
-  // The next `calls` calls store all that `storer` has.
-  void start_storing(const Storer& storer, std::int64_t calls) {
-    storer_ = storer;
-    at_once_ = std::max<std::int64_t>(2, ceil_div(kStripe, calls));
+  void finish() {
+    while (!task_.is_done()) task_.step();
+  }
+
+ private:
+  Task task_;
+  std::int64_t calls_ = 1;
+  std::int64_t due_ = 0;
+};
+
+// What is done while tiles multiply: splitting the next input and the next weights, storing the last sums.
+struct Meanwhile {
+  Spread<Splitter> input;
+  Spread<WeightSplitter> weights;
+  Storer storer;
+  std::int64_t stored_at_once = 1;
+  // What is fetched.
+  const float* next = nullptr;
+  std::int64_t lines = 0;
+
+  // The next `calls` calls store all that `last` has.
+  void start_storing(const Storer& last, std::int64_t calls) {
+    storer = last;
+    stored_at_once = std::max<std::int64_t>(2, ceil_div(kStripe, calls));
   }
   void finish_storing() {
-    while (!storer_.is_done()) storer_.step(kStripe);
-  }
-  void fetch(const Line* next, std::int64_t lines) {
-    next_ = next;
-    lines_ = lines;
+    while (!storer.is_done()) storer.step(kStripe);
   }
 
   static void run(void* self) { static_cast<Meanwhile*>(self)->run(); }
 
  private:
   void run() {
-    for (std::int64_t i = 0; i < lines_; ++i) __builtin_prefetch(next_++, 0, 2);
-    if (!storer_.is_done()) storer_.step(at_once_);
-    for (due_ += splitter_.count(); due_ >= calls_ && !splitter_.is_done(); due_ -= calls_) splitter_.step();
+    for (std::int64_t i = 0; i < lines; ++i, next += kLineFloats) __builtin_prefetch(next, 0, 2);
+    if (!storer.is_done()) storer.step(stored_at_once);
+    weights.run();
+    input.run();
   }
-
-  Splitter splitter_;
-  std::int64_t calls_ = 1;
-  std::int64_t due_ = 0;
-  Storer storer_;
-  std::int64_t at_once_ = 1;
-  const Line* next_ = nullptr;
-  std::int64_t lines_ = 0;
 };
 
 class Member {
@@ -307,14 +298,15 @@ class Member {
       : work_(work), state_(work.state), scratch_(scratch), stripes_(stripes) {}
 
   void run(std::span<const Item> items) {
-    if (items.empty()) return;
-    meanwhile_.start_splitting(splitter_of(items[0], 0), 1);
+    if (items.empty() || stripes_.size() == 0) return;
+    meanwhile_.input.start(splitter_of(items[0], 0), 1);
+    if (state_.tuning.splits_weights) meanwhile_.weights.start(weights_of(items[0], stripes_.first), 1);
     for (std::size_t i = 0; i < items.size(); ++i) {
-      meanwhile_.finish_splitting();
+      meanwhile_.input.finish();
       const Item* next = i + 1 < items.size() ? &items[i + 1] : nullptr;
-      const std::int64_t calls = stripes_.size() * products_of_chunk(*items[i].chunk) * calls_of(items[i]);
-      meanwhile_.start_splitting(next != nullptr ? splitter_of(*next, i + 1) : Splitter(), calls);
-      multiply(items[i], next, i);
+      meanwhile_.input.start(next != nullptr ? splitter_of(*next, i + 1) : Splitter(),
+                             stripes_.size() * calls_of_stripe(items[i]));
+      multiply(items[i], next, input_of(i));
     }
     meanwhile_.finish_storing();
   }
@@ -324,11 +316,23 @@ class Member {
   Line* input_of(std::size_t item) const {
     return scratch_ + static_cast<std::int64_t>(item % 2) * state_.scratch.input / 2;
   }
+  const float* packed_weights(const Item& item, std::int64_t stripe) const {
+    return work_.weights + work_.weight_row(item.group, stripe) * row_floats(state_.tuning);
+  }
+  // Where those of the stripe being multiplied are split to, or those of the next one.
+  Line* split_weights(std::int64_t turn) const {
+    return scratch_ + state_.scratch.input + state_.scratch.sums + turn * state_.scratch.weights / 2;
+  }
 
   Splitter splitter_of(const Item& item, std::size_t index) const {
     return {state_.shape, state_.image,
             *item.chunk,  item.group,
             work_.source, {.lines = input_of(index), .part_lines = state_.part_lines, .parts = state_.tuning.parts}};
+  }
+
+  WeightSplitter weights_of(const Item& item, std::int64_t stripe) const {
+    return {packed_weights(item, stripe), steps_of(item), channel_tiles(state_.shape, stripe), state_.tuning.parts,
+            split_weights(turn_)};
   }
 
   static std::int64_t products_of_chunk(const Chunk& chunk) {
@@ -337,34 +341,48 @@ class Member {
     return products;
   }
 
-  // Of `meanwhile`, by one product.
-  std::int64_t calls_of(const Item& item) const {
-    return item.group.size() * static_cast<std::int64_t>(state_.taps.size()) * products_of(state_.tuning.parts);
+  // Blocks of inputs under a tap that a product sums.
+  std::int64_t steps_of(const Item& item) const {
+    return item.group.size() * static_cast<std::int64_t>(state_.taps.size());
   }
+  // Of `meanwhile`, by one product.
+  std::int64_t calls_of(const Item& item) const { return steps_of(item) * products_of(state_.tuning.parts); }
+  std::int64_t calls_of_stripe(const Item& item) const { return calls_of(item) * products_of_chunk(*item.chunk); }
 
-  void multiply(const Item& item, const Item* next, std::size_t index) {
+  void multiply(const Item& item, const Item* next, const Line* input) {
     const std::int64_t products = products_of_chunk(*item.chunk);
     auto* kept = reinterpret_cast<float*>(scratch_ + state_.scratch.input);
     for (std::int64_t stripe = stripes_.first; stripe < stripes_.last; ++stripe) {
-      // Behind the last stripe of a group lie the first ones of the next group or step.
-      const bool goes_on = stripe + 1 == stripes_.last && next != nullptr;
-      const Line* next_weights =
-          goes_on ? work_.weights_of(next->group, stripes_.first) : work_.weights_of(item.group, stripe + 1);
-      const std::int64_t lines =
-          channel_tiles(state_.shape, stripe) * weight_lines(state_.shape, item.group.size(), state_.tuning.parts);
-      meanwhile_.fetch(next_weights, ceil_div(lines, calls_of(item) * products));
-      multiply_stripe(item, stripe, input_of(index), kept + (stripe - stripes_.first) * products * kStripe * kStripe);
+      meanwhile_.weights.finish();
+      const auto* weights = reinterpret_cast<const Line*>(packed_weights(item, stripe));
+      if (state_.tuning.splits_weights) weights = split_weights(turn_);
+      turn_ = 1 - turn_;
+      prepare_weights(item, next, stripe + 1);
+      multiply_stripe(item, stripe, input, weights, kept + (stripe - stripes_.first) * products * kStripe * kStripe);
     }
   }
 
-  void multiply_stripe(const Item& item, std::int64_t stripe, const Line* input, float* kept) {
+  // Splits or fetches the weights of a stripe, or of what follows the last one, while those before it are multiplied.
+  void prepare_weights(const Item& item, const Item* next, std::int64_t stripe) {
+    const bool is_last = stripe == stripes_.last;
+    const std::int64_t calls = calls_of_stripe(item);
+    if (state_.tuning.splits_weights && (!is_last || next != nullptr)) {
+      return meanwhile_.weights.start(is_last ? weights_of(*next, stripes_.first) : weights_of(item, stripe), calls);
+    }
+    // Behind the weights lie those of the next step.
+    meanwhile_.next = is_last && next != nullptr ? packed_weights(*next, stripes_.first) : packed_weights(item, stripe);
+    const std::int64_t rows = channel_tiles(state_.shape, stripe - 1) * weight_rows(state_.shape, item.group.size());
+    meanwhile_.lines = ceil_div(rows * row_floats(state_.tuning), kLineFloats * calls);
+  }
+
+  void multiply_stripe(const Item& item, std::int64_t stripe, const Line* input, const Line* weights, float* kept) {
     const std::int64_t tiles = channel_tiles(state_.shape, stripe);
     TileProduct product{.part_lines = state_.part_lines,
                         .block_lines = state_.part_lines * state_.tuning.parts,
                         .taps = state_.taps.data(),
                         .tap_count = static_cast<std::int64_t>(state_.taps.size()),
                         .blocks = item.group.size(),
-                        .b = work_.weights_of(item.group, stripe),
+                        .b = weights,
                         .stride = kStripe,
                         .adds = item.group.first > 0,
                         .meanwhile = Meanwhile::run,
@@ -373,13 +391,13 @@ class Member {
       for (std::int64_t pixel = piece.pixels.first; pixel < piece.pixels.last; pixel += kStripe) {
         const std::int64_t end = std::min(piece.pixels.last, pixel + kStripe);
         product.a = input + piece.line + pixel - piece.pixels.first;
-        product.sums = state_.scratch.sums > 0 ? kept : sums_[turn_].data();
+        product.sums = state_.scratch.sums > 0 ? kept : sums_[sums_turn_].data();
         amx::multiply(state_.tuning.parts, ceil_div(end - pixel, kTileRows), tiles)(product);
         meanwhile_.finish_storing();
         if (item.group.last == blocks_of(state_.shape)) {
           meanwhile_.start_storing(Storer(work_, piece, {pixel, end}, stripe, product.sums), calls_of(item));
         }
-        turn_ = 1 - turn_;
+        sums_turn_ = 1 - sums_turn_;
         kept += kStripe * kStripe;
       }
     }
@@ -391,7 +409,8 @@ class Member {
   Range stripes_;
   Meanwhile meanwhile_;
   alignas(64) std::array<std::array<float, kStripe * kStripe>, 2> sums_;
-  std::size_t turn_ = 0;
+  std::int64_t sums_turn_ = 0;
+  std::int64_t turn_ = 0;  // of split weights
 };
 
 void run(const void* opaque, runtime::Addresses addresses, runtime::Team team) noexcept {
@@ -399,7 +418,7 @@ void run(const void* opaque, runtime::Addresses addresses, runtime::Team team) n
   const ConvShape& s = state.shape;
   const Work work{.state = state,
                   .source = reinterpret_cast<const float*>(addresses[0]),
-                  .weights = reinterpret_cast<const Line*>(addresses[1]),
+                  .weights = reinterpret_cast<const float*>(addresses[1]),
                   .bias = s.has_bias ? reinterpret_cast<const float*>(addresses[2]) : nullptr,
                   .residual = s.has_residual ? reinterpret_cast<const float*>(addresses[3]) : nullptr,
                   .result = reinterpret_cast<float*>(addresses[state.result_address])};
@@ -420,7 +439,7 @@ bool applies(const ConvShape& shape, const Target& target) {
          shape.source.pixel > 0 && shape.result.pixel > 0;
 }
 
-Tuning choose(const ConvShape& shape, const Target& target, Accuracy accuracy) {
+std::vector<Tuning> choose(const ConvShape& shape, const Target& target, Accuracy accuracy) {
   constexpr std::int64_t kFewPixels = 4 * kStripe;
   constexpr std::int64_t kDeep = 8;
   Tuning tuning{
@@ -444,49 +463,37 @@ Tuning choose(const ConvShape& shape, const Target& target, Accuracy accuracy) {
     tuning.blocks = std::clamp<std::int64_t>(budget / (line_bytes * (tuning.pixels + image.reach())), 1, tuning.blocks);
   }
   // A stripe's weights stay in L2 while all products meet them and the next ones arrive. Equal groups.
-  const std::int64_t step_bytes = weight_lines(shape, 1, tuning.parts) * 2 * kLineBytes;
+  const std::int64_t step_bytes = weight_rows(shape, 1) * 2 * tuning.parts * kLineBytes;
   tuning.blocks = std::clamp<std::int64_t>(target.l2_bytes / 10 / step_bytes, 1, tuning.blocks);
   tuning.blocks = ceil_div(blocks_of(shape), ceil_div(blocks_of(shape), tuning.blocks));
   tuning.pixels = std::clamp(round_up(tuning.pixels, kStripe), std::min(all, kFewPixels), all);
-  return tuning;
+  std::vector<Tuning> ways{tuning};
+  if (tuning.parts == 3) {
+    tuning.splits_weights = true;
+    ways.push_back(tuning);
+    if (estimate_ns(shape, ways[1], target) < estimate_ns(shape, ways[0], target)) std::swap(ways[0], ways[1]);
+  }
+  return ways;
 }
 
 std::vector<std::int64_t> to_numbers(const Tuning& tuning) {
-  return {static_cast<std::int64_t>(tuning.isa), tuning.parts, tuning.pixels, tuning.blocks};
+  return {static_cast<std::int64_t>(tuning.isa), tuning.parts, tuning.pixels, tuning.blocks,
+          tuning.splits_weights ? 1 : 0};
 }
 
 Tuning tuning_from(std::span<const std::int64_t> numbers) {
-  DEEPER_CHECK(numbers.size() == 4 && (numbers[1] == 2 || numbers[1] == 3) && numbers[2] > 0 && numbers[3] > 0,
+  DEEPER_CHECK(numbers.size() == 5 && (numbers[1] == 2 || numbers[1] == 3) && numbers[2] > 0 && numbers[3] > 0,
                "tuning of an amx step");
   return {.isa = static_cast<Isa>(numbers[0]),
           .parts = static_cast<int>(numbers[1]),
           .pixels = numbers[2],
-          .blocks = numbers[3]};
+          .blocks = numbers[3],
+          .splits_weights = numbers[4] != 0};
 }
 
-std::vector<float> pack_weights(const ConvShape& shape, const Tuning& tuning, std::span<const float> weights) {
-  const std::int64_t taps = window(shape);
-  DEEPER_CHECK(static_cast<std::int64_t>(weights.size()) == shape.out_channels * shape.in_channels * taps, "packing");
-  std::vector<float> packed(static_cast<std::size_t>(weights_bytes(shape, tuning)) / sizeof(float));
-  float* to = packed.data();
-  for (const Range& group : groups_of(shape, tuning)) {
-    for (std::int64_t stripe = 0; stripe < stripes_of(shape); ++stripe) {
-      for (std::int64_t block = group.first; block < group.last; ++block) {
-        const std::int64_t output = stripe * kStripe;
-        const std::int64_t input = block * kBlockInputs;
-        for (std::int64_t tap = 0; tap < taps; ++tap) {
-          to = pack_lines(weights.data() + (output * shape.in_channels + input) * taps + tap,
-                          std::min(kBlockInputs, shape.in_channels - input), taps,
-                          std::min(kStripe, shape.out_channels - output), shape.in_channels * taps, tuning.parts, to);
-        }
-      }
-    }
-  }
-  return packed;
-}
-
-std::int64_t weights_bytes(const ConvShape& shape, const Tuning& tuning) {
-  return ceil_div(shape.out_channels, kTileRows) * weight_lines(shape, blocks_of(shape), tuning.parts) * kLineBytes;
+std::string describe(const Tuning& tuning) {
+  return fmt::format("BF16x{} pixels {} blocks {}{}", tuning.parts, tuning.pixels, tuning.blocks,
+                     tuning.splits_weights ? " split" : "");
 }
 
 std::int64_t scratch_bytes(const ConvShape& shape, const Tuning& tuning, int threads) {

@@ -8,7 +8,6 @@
 #include <immintrin.h>
 
 #include <algorithm>
-#include <bit>
 
 #include "backend/kernels/rounding.h"
 
@@ -192,25 +191,6 @@ DEEPER_VECTORS inline __m512 activated(__m512 value, const Activation& with) {
   return _mm512_min_ps(with.high, _mm512_max_ps(with.low, value));
 }
 
-// To the nearest bf16, ties to even.
-std::uint16_t rounded(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  return static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16U) & 1U)) >> 16U);
-}
-
-float to_float(std::uint16_t value) { return std::bit_cast<float>(static_cast<std::uint32_t>(value) << 16U); }
-
-// The parts of two numbers; those of the first in the low bits of each to[part * stride].
-void pack_pair(float first, float second, int parts, std::int64_t stride, float* to) {
-  for (int part = 0; part < parts; ++part) {
-    const std::uint16_t low = rounded(first);
-    const std::uint16_t high = rounded(second);
-    to[part * stride] = std::bit_cast<float>(static_cast<std::uint32_t>(high) << 16U | low);
-    first -= to_float(low);
-    second -= to_float(high);
-  }
-}
-
 }  // namespace
 
 Tiles::Tiles() { load_config(); }
@@ -220,23 +200,6 @@ Tiles::~Tiles() { release_config(); }
 void split(const float* from, std::int64_t stride, std::int64_t pixels, std::int64_t channels, int parts, Line* to,
            std::int64_t part_lines) {
   (parts == 3 ? split_pixels<3> : split_pixels<2>)(from, stride, pixels, channels, to, part_lines);
-}
-
-float* pack_lines(const float* weights, std::int64_t inputs, std::int64_t input_stride, std::int64_t channels,
-                  std::int64_t channel_stride, int parts, float* to) {
-  constexpr std::int64_t kTile = kTileRows * kLanes;
-  const std::int64_t tiles = ceil_div(channels, kTileRows);
-  const auto weight = [&](std::int64_t input, std::int64_t channel) {
-    const bool exists = input < inputs && channel < channels;
-    return exists ? weights[input * input_stride + channel * channel_stride] : 0.0F;
-  };
-  for (std::int64_t channel = 0; channel < tiles * kTileRows; ++channel) {
-    float* column = to + channel / kTileRows * kTile + channel % kTileRows;
-    for (std::int64_t pair = 0; pair < kTileRows; ++pair) {
-      pack_pair(weight(pair, channel), weight(pair + kTileRows, channel), parts, tiles * kTile, column + pair * kLanes);
-    }
-  }
-  return to + parts * tiles * kTile;
 }
 
 Multiply multiply(int parts, std::int64_t pixel_tiles, std::int64_t channel_tiles) {

@@ -35,12 +35,6 @@ class Tiles {
 void split(const float* from, std::int64_t stride, std::int64_t pixels, std::int64_t channels, int parts, Line* to,
            std::int64_t part_lines);
 
-// Weights of up to 32 inputs for up to 32 output channels, that of input i for channel c at weights[i * input_stride +
-// c * channel_stride], as lines [part][tile of output channels][pair of inputs], zeros for missing ones; two bf16 are
-// the bits of a float. Gives the end of the lines.
-float* pack_lines(const float* weights, std::int64_t inputs, std::int64_t input_stride, std::int64_t channels,
-                  std::int64_t channel_stride, int parts, float* to);
-
 // sums[i * stride + j] of one or two tiles of pixels i and of output channels j.
 struct TileProduct {
   const Line* a = nullptr;  // first part of the first pixel's first block of inputs

@@ -66,9 +66,9 @@ void check_axis(const winograd::AxisTiling& axis, std::int64_t kernel, std::int6
 
 void check_amx(const runtime::Step& step, int threads) {
   const ConvShape shape = checked_shape(step);
-  const std::span<const std::int64_t> numbers = checked_tuning(step, 4);
+  const std::span<const std::int64_t> numbers = checked_tuning(step, 5);
   require(is_between(numbers[1], 2, 3) && is_between(numbers[2], 1, 1 << 24) && is_between(numbers[3], 1, 1 << 18) &&
-              numbers[2] % (2 * amx::kTileRows) == 0,
+              is_between(numbers[4], 0, 1) && numbers[2] % (2 * amx::kTileRows) == 0,
           "its tuning makes no sense");
   const amx::Tuning tuning = amx::tuning_from(numbers);
   require(amx::applies(shape, target_of(step)), "the kernel does not apply");
