@@ -83,16 +83,11 @@ double member_ns(const ConvShape& shape, const Tuning& tuning, std::int64_t pixe
   return kStartNs + std::max(compute + kExposed * fetch, fetch + kExposed * compute);
 }
 
-struct TeamSplit {
-  Split split;  // rows are pixels, columns stripes
-  double ns = std::numeric_limits<double>::infinity();
-};
-
 TeamSplit best_split(const ConvShape& shape, const Tuning& tuning, std::int64_t threads) {
   TeamSplit best;
   for (std::int64_t rows = 1; rows <= threads; ++rows) {
     if (threads % rows != 0) continue;
-    const double ns = member_ns(shape, tuning, rows, threads / rows);
+    const double ns = member_ns(shape, tuning, rows, threads / rows) + others_ns(shape, threads / rows);
     if (ns < best.ns) best = {.split = {.row_parts = rows, .column_parts = threads / rows}, .ns = ns};
   }
   return best;

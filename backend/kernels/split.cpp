@@ -19,6 +19,14 @@ Split choose_split(std::int64_t rows, std::int64_t columns, std::int64_t members
   return best;
 }
 
+double others_ns(const ConvShape& shape, std::int64_t column_parts) {
+  constexpr double kOthersBytesPerNs = 8;
+  const std::int64_t floats = shape.batch * (shape.input[0] * shape.input[1] * shape.in_channels +
+                                             shape.output[0] * shape.output[1] * shape.out_channels);
+  const double bytes = static_cast<double>(floats) * sizeof(float);
+  return bytes * (1 - 1 / static_cast<double>(column_parts)) / kOthersBytesPerNs;
+}
+
 Part part_of(const Split& split, std::int64_t rows, std::int64_t columns, runtime::Team team) {
   return {.rows = share(rows, team.index / split.column_parts, split.row_parts),
           .columns = share(columns, team.index % split.column_parts, split.column_parts)};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include "backend/kernels/conv_shape.h"
 #include "runtime/kernel.h"
@@ -13,9 +14,20 @@ struct Split {
   std::int64_t column_parts = 1;
 };
 
+// A split, and the time it takes.
+struct TeamSplit {
+  Split split;
+  double ns = std::numeric_limits<double>::infinity();
+};
+
 // The split of least work for the busiest member; of equal ones the one with more column parts where
 // `prefer_columns`, else the one with more row parts.
 Split choose_split(std::int64_t rows, std::int64_t columns, std::int64_t members, bool prefer_columns);
+
+// What it costs that `column_parts` members share the output channels instead of the pixels of a convolution, in
+// nanoseconds: all but their share of the input is in others' caches, and so is all but its share of the result for
+// each member of the next step.
+double others_ns(const ConvShape& shape, std::int64_t column_parts);
 
 // What one member does.
 struct Part {

@@ -90,31 +90,6 @@ Layout make_layout(const ConvShape& shape, const Tuning& tuning, const Channels&
   return layout;
 }
 
-// Splits tiles and channels so that the busiest member has least to do: products, the input transform, which members
-// that share tiles repeat, and reading the weights once per block of tiles.
-Split make_split(const ConvShape& shape, const Tuning& tuning, std::int64_t groups, std::int64_t threads) {
-  Split best{.row_parts = threads, .column_parts = 1};
-  double best_cost = -1;
-  for (std::int64_t rows = 1; rows <= threads; ++rows) {
-    if (threads % rows != 0 || threads / rows > groups) continue;
-    const std::int64_t columns = threads / rows;
-    const auto outputs = static_cast<double>(shape.out_channels) *
-                         static_cast<double>((groups + columns - 1) / columns) / static_cast<double>(groups);
-    double cost = 0;
-    for (const TileGroup& g : tile_groups(tuning.tiling)) {
-      const std::int64_t tiles = (g.tiles() * shape.batch + rows - 1) / rows;
-      const std::int64_t blocks = (tiles + tuning.tiles - 1) / tuning.tiles;
-      cost += static_cast<double>(g.frequencies()) *
-              (static_cast<double>(tiles) * (0.4 + outputs / 16) + static_cast<double>(blocks) * outputs * 0.3);
-    }
-    if (best_cost < 0 || cost < best_cost) {
-      best_cost = cost;
-      best = {.row_parts = rows, .column_parts = columns};
-    }
-  }
-  return best;
-}
-
 // Large tiles multiply the rounding of their products; summing these in parts keeps it down.
 std::int64_t longest_part(const TileGroup& tiles) {
   constexpr double kMuch = 3.0;
@@ -131,7 +106,7 @@ std::shared_ptr<State> make_state(const ConvShape& given, const Tuning& tuning, 
   state->epilogue = make_epilogue(shape.op.activation);
   state->channels = divide_channels(shape, tuning.isa, tuning.channels);
   state->layout = make_layout(given, tuning, state->channels);
-  state->split = make_split(shape, tuning, static_cast<std::int64_t>(state->channels.groups.size()), threads);
+  state->split = choose_split(given, tuning, threads).split;
   state->zeros.assign(std::max(shape.in_channels, shape.out_channels), 0.0F);
   state->kernels = &product_kernels(tuning.isa);
   const auto transforms = axis_transforms(tuning.isa);

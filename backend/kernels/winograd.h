@@ -8,6 +8,7 @@
 
 #include "backend/kernels/conv_shape.h"
 #include "backend/kernels/cooktoom.h"
+#include "backend/kernels/split.h"
 #include "backend/kernels/winograd_tiles.h"
 #include "backend/target.h"
 #include "runtime/kernel.h"
@@ -36,6 +37,9 @@ std::string describe(const ConvShape& shape, const Tuning& tuning);
 
 // The best few ways by estimate, best first; none where no algorithm of this accuracy applies.
 std::vector<Tuning> choose(const ConvShape& shape, const Target& target, Accuracy accuracy);
+
+// How a team of so many shares the tiles (rows) and the groups of output channels (columns).
+TeamSplit choose_split(const ConvShape& shape, const Tuning& tuning, std::int64_t threads);
 
 // Time on target.threads cores that have to fetch the weights from memory, in nanoseconds.
 double estimate_ns(const ConvShape& shape, const Tuning& tuning, const Target& target);

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "backend/kernels/product.h"
+#include "backend/kernels/rounding.h"
 #include "backend/kernels/winograd.h"
 #include "backend/kernels/winograd_channels.h"
 #include "backend/kernels/winograd_phases.h"
@@ -42,15 +43,8 @@ Tuning blocked(const ConvShape& shape, const Tiling& tiling, const Target& targe
   return {.isa = target.isa, .tiling = tiling, .tiles = tiles, .channels = channels};
 }
 
-// What the member that has most to do takes of the tiles, one part of so many, and of the output channels.
-struct Share {
-  std::int64_t tile_parts = 1;
-  double channels = 1;
-};
-
-// Its time.
-double member_ns(const ConvShape& given, std::span<const Slice> slices, const Tuning& tuning, const Target& target,
-                 const Share& share) {
+// Time of the member that has most to do.
+double member_ns(const ConvShape& given, const Channels& division, const Tuning& tuning, const Split& split) {
   constexpr double kMemoryBytesPerNs = 15;
   constexpr double kAgainBytesPerNs = 60;  // what every block of tiles but the first reads
   // Cycles per vector of channels and frequency, one axis or two.
@@ -60,32 +54,34 @@ double member_ns(const ConvShape& given, std::span<const Slice> slices, const Tu
   // Of a slice's product: filling the pipeline, and the first weights, which nothing has fetched ahead.
   constexpr double kCallCycles = 250;
   const ConvShape shape = without_stride(given);
-  const bool is_wide = target.isa == Isa::avx512;
+  const bool is_wide = tuning.isa == Isa::avx512;
   const double lanes = is_wide ? 16 : 8;
   const double wider_vectors = is_wide ? 1.8 : 1;  // bound by loads and stores
-  const double outputs = static_cast<double>(shape.out_channels) * share.channels;
+  const auto groups = static_cast<std::int64_t>(division.groups.size());
+  const double part = static_cast<double>(ceil_div(groups, split.column_parts)) / static_cast<double>(groups);
+  const double outputs = static_cast<double>(shape.out_channels) * part;
   double cycles = 0;
   double fetch = 0;
   for (const TileGroup& g : tile_groups(tuning.tiling)) {
-    const std::int64_t tiles = (g.tiles() * shape.batch + share.tile_parts - 1) / share.tile_parts;
-    const std::int64_t count = (tiles + tuning.tiles - 1) / tuning.tiles;
+    const std::int64_t tiles = ceil_div(g.tiles() * shape.batch, split.row_parts);
+    const std::int64_t count = ceil_div(tiles, tuning.tiles);
     const auto frequencies = static_cast<double>(g.frequencies());
     const double depth = static_cast<double>(depth_of(given, g)) / frequencies;
     std::int64_t rows = 0;
     double products = 0;
-    for (const Slice& slice : slices) {
+    for (const Slice& slice : division.slices) {
       const double work = static_cast<double>(tiles * slice.rows) * depth / (2 * lanes);
-      products += work / product_efficiency(slice.rows, (tiles + count - 1) / count, shape.in_channels, target.isa) +
+      products += work / product_efficiency(slice.rows, ceil_div(tiles, count), shape.in_channels, tuning.isa) +
                   kSumCycles * static_cast<double>(tiles * slice.rows) / lanes +
                   static_cast<double>(count) * kCallCycles;
       rows += slice.rows;
     }
     const std::size_t axes = g.row_y != 0 && g.row_x != 0 ? 1 : 0;
     cycles += frequencies *
-              (products * share.channels +
+              (products * part +
                static_cast<double>(tiles) / lanes * wider_vectors *
                    (kInputCycles[axes] * static_cast<double>(shape.in_channels) + kOutputCycles[axes] * outputs));
-    const double weights = frequencies * depth * static_cast<double>(rows * kFloat) * share.channels;
+    const double weights = frequencies * depth * static_cast<double>(rows * kFloat) * part;
     fetch += weights * (1 / kMemoryBytesPerNs + static_cast<double>(count - 1) / kAgainBytesPerNs);
   }
   const double compute = cycles / (is_wide ? 3.8 : 3.4);
@@ -97,19 +93,22 @@ double member_ns(const ConvShape& given, std::span<const Slice> slices, const Tu
 
 }  // namespace
 
-double estimate_ns(const ConvShape& given, const Tuning& tuning, const Target& target) {
+TeamSplit choose_split(const ConvShape& given, const Tuning& tuning, std::int64_t threads) {
   const ConvShape shape = without_stride(given);
-  const Channels channels = divide_channels(shape, target.isa, tuning.channels);
-  const double by_tiles = member_ns(given, channels.slices, tuning, target, {.tile_parts = target.threads});
+  const Channels channels = divide_channels(shape, tuning.isa, tuning.channels);
   const auto groups = static_cast<std::int64_t>(channels.groups.size());
-  const std::int64_t most = (groups + target.threads - 1) / target.threads;
-  if (most == groups) return by_tiles;
-  // Members that share channels each read the whole image, most of which others have written.
-  constexpr double kOthersBytesPerNs = 10;
-  const auto image = static_cast<double>(shape.batch * shape.input[0] * shape.input[1] * shape.in_channels * kFloat);
-  const double others = image * (1 - 1.0 / target.threads) / kOthersBytesPerNs;
-  const double part = static_cast<double>(most) / static_cast<double>(groups);
-  return std::min(by_tiles, others + member_ns(given, channels.slices, tuning, target, {.channels = part}));
+  TeamSplit best;
+  for (std::int64_t rows = 1; rows <= threads; ++rows) {
+    const Split split{.row_parts = rows, .column_parts = threads / rows};
+    if (threads % rows != 0 || split.column_parts > groups) continue;
+    const double ns = member_ns(given, channels, tuning, split) + others_ns(shape, split.column_parts);
+    if (ns < best.ns) best = {.split = split, .ns = ns};
+  }
+  return best;
+}
+
+double estimate_ns(const ConvShape& given, const Tuning& tuning, const Target& target) {
+  return choose_split(given, tuning, target.threads).ns;
 }
 
 std::vector<Tuning> choose(const ConvShape& shape, const Target& target, Accuracy accuracy) {
