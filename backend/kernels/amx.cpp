@@ -55,10 +55,11 @@ double member_ns(const ConvShape& shape, const Tuning& tuning, std::int64_t pixe
   constexpr double kFinishCycles = 8;   // of sixteen results
   constexpr double kAgainCycles = 4;    // of sixteen sums kept for the next group
   constexpr double kCallCycles = 60;    // of a product of tiles
-  constexpr double kWeightCycles = 10;  // of splitting 32 weights
+  constexpr double kWeightCycles = 7;  // of splitting 32 weights
   constexpr double kMemoryBytesPerNs = 9.5;
+  constexpr double kSharedBytesPerNs = 17;  // where all members read the same
   constexpr double kAgainBytesPerNs = 60;  // what every chunk but the first reads
-  constexpr double kExposed = 0.25;
+  constexpr double kExposed = 0.35;
   constexpr double kStartNs = 4000;  // until the first input is split and the first weights have come
   const Image image(shape, tuning.pixels);
   const std::int64_t pixels = ceil_div(shape.batch * image.pixels, pixel_parts);
@@ -79,7 +80,7 @@ double member_ns(const ConvShape& shape, const Tuning& tuning, std::int64_t pixe
                         sums * (kTileRows * (kFinishCycles + (groups - 1) * kAgainCycles) + groups * kCallCycles / 4);
   const double compute = cycles / kGigahertz;
   const double fetch = rows * static_cast<double>(row_floats(tuning)) * sizeof(float) *
-                       (1 / kMemoryBytesPerNs + static_cast<double>(chunks - 1) / kAgainBytesPerNs);
+                       (1 / (pixel_parts > 1 ? kSharedBytesPerNs : kMemoryBytesPerNs) + static_cast<double>(chunks - 1) / kAgainBytesPerNs);
   return kStartNs + std::max(compute + kExposed * fetch, fetch + kExposed * compute);
 }
 

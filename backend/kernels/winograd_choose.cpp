@@ -46,6 +46,7 @@ Tuning blocked(const ConvShape& shape, const Tiling& tiling, const Target& targe
 // Time of the member that has most to do.
 double member_ns(const ConvShape& given, const Channels& division, const Tuning& tuning, const Split& split) {
   constexpr double kMemoryBytesPerNs = 15;
+  constexpr double kSharedBytesPerNs = 30;  // where all members read the same
   constexpr double kAgainBytesPerNs = 60;  // what every block of tiles but the first reads
   // Cycles per vector of channels and frequency, one axis or two.
   constexpr std::array<double, 2> kInputCycles{3.9, 7.8};
@@ -82,11 +83,11 @@ double member_ns(const ConvShape& given, const Channels& division, const Tuning&
                static_cast<double>(tiles) / lanes * wider_vectors *
                    (kInputCycles[axes] * static_cast<double>(shape.in_channels) + kOutputCycles[axes] * outputs));
     const double weights = frequencies * depth * static_cast<double>(rows * kFloat) * part;
-    fetch += weights * (1 / kMemoryBytesPerNs + static_cast<double>(count - 1) / kAgainBytesPerNs);
+    fetch += weights * (1 / (split.row_parts > 1 ? kSharedBytesPerNs : kMemoryBytesPerNs) + static_cast<double>(count - 1) / kAgainBytesPerNs);
   }
   const double compute = cycles / (is_wide ? 3.8 : 3.4);
   // The products fetch their weights ahead, but not all of them and no faster than memory gives them.
-  constexpr double kExposedFetch = 0.7;
+  constexpr double kExposedFetch = 0.8;
   constexpr double kExposedCompute = 0.4;
   return std::max(compute + kExposedFetch * fetch, fetch + kExposedCompute * compute);
 }
