@@ -227,13 +227,21 @@ void NodeExport::operator()(const ir::Binary& binary) const {
 void NodeExport::operator()(const ir::Pool& pool) const {
   const bool is_average = pool.kind == ir::PoolKind::average;
   if (is_average && pool.dilations != ir::Extent2{1, 1}) refuse("dilated average pool");
-  onnx::NodeProto& written = plain(is_average ? "AveragePool" : "MaxPool");
+  const bool is_last = !has(1) && pool.activation.function == ir::Function::identity;
+  const std::string result = is_last ? output : output + "/pool";
+  onnx::NodeProto& written = writer.node(is_average ? "AveragePool" : "MaxPool", result, {in[0]}, result);
   attribute(written, "kernel_shape", pool.kernel);
   attribute(written, "strides", pool.strides);
   attribute(written, "pads", pool.pads);
   attribute(written, "ceil_mode", std::int64_t{pool.ceil_mode});
   if (is_average) attribute(written, "count_include_pad", std::int64_t{pool.count_include_pad});
   if (!is_average) attribute(written, "dilations", pool.dilations);
+  std::string bias;
+  if (has(1)) {
+    bias = output + "/bias";
+    writer.node("Reshape", bias, {in[1], writer.list(bias + "/shape", {1, shape_of(1)[0], 1, 1})}, bias);
+  }
+  finish(result, pool.activation, bias);
 }
 
 void NodeExport::operator()(const ir::Reduce& reduce) const {

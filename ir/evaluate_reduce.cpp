@@ -133,10 +133,12 @@ void compute(const Pool& op, const Call<Real>& call) {
   parallel_for(in[0] * in[1], call.threads, [&](std::int64_t plane) {
     const Real* const x = call.data(0) + plane * in[2] * in[3];
     Real* out = call.out.data() + plane * result[2] * result[3];
+    const Real bias = call.has(1) ? call.data(1)[plane % in[1]] : Real{0};
     for (const Window& row : rows) {
       for (const Window& column : columns) {
-        *out++ = op.kind == PoolKind::max ? largest(row, column, x, in[3])
-                                          : average(row, column, x, in[3], op.count_include_pad);
+        const Real pooled = op.kind == PoolKind::max ? largest(row, column, x, in[3])
+                                                     : average(row, column, x, in[3], op.count_include_pad);
+        *out++ = activate(op.activation, pooled + bias);
       }
     }
   });

@@ -147,7 +147,7 @@ Type infer_op(const Binary& op, const Operands& in) {
 }
 
 Type infer_op(const Pool& op, const Operands& in) {
-  in.count(1, 1);
+  in.count(1, 2);
   require_f32(in[0], "the input");
   require_rank(in[0], 4, "the input");
   const auto image = window_image(in[0], op.kernel, op.strides, op.dilations, op.pads, op.ceil_mode);
@@ -156,6 +156,7 @@ Type infer_op(const Pool& op, const Operands& in) {
     require(op.pads[i] < reach && op.pads[i + 2] < reach, "pads [{}] hide a whole {}x{} window",
             fmt::join(op.pads, ","), op.kernel[0], op.kernel[1]);
   }
+  if (in.has(1)) require_vector(in[1], in[0].shape[1], "the bias");
   return {DataType::f32, {in[0].shape[0], in[0].shape[1], image[0], image[1]}};
 }
 

@@ -51,7 +51,7 @@ enum class Function : std::uint8_t {
   logical_not
 };
 
-// A function with its parameters; as an attribute of Conv and MatMul the function applied to the result.
+// A function with its parameters; as an attribute of Conv, MatMul and Pool the function applied to the result.
 struct Activation {
   Function function = Function::identity;
   float alpha = 0;
@@ -153,9 +153,9 @@ struct Binary {
   static constexpr auto fields() { return std::tuple{Field{"function", &Binary::function}}; }
 };
 
-// x [N,C,H,W]. ceil_mode rounds the extents up, but a window that would start beyond the input and its leading pad is
-// left out (ONNX opset 22). Padding never wins a maximum; count_include_pad counts declared padding in an average,
-// never the cells that ceil_mode adds.
+// activation(pool(x) + bias). ceil_mode rounds the extents up, but a window that would start beyond the input and its
+// leading pad is left out (ONNX opset 22). Padding never wins a maximum; count_include_pad counts declared padding in
+// an average, never the cells that ceil_mode adds. x [N,C,H,W], [bias [C]]
 struct Pool {
   static constexpr std::string_view kName = "Pool";
   PoolKind kind = PoolKind::max;
@@ -165,6 +165,7 @@ struct Pool {
   Pads pads{0, 0, 0, 0};
   bool ceil_mode = false;
   bool count_include_pad = false;
+  Activation activation{};
   bool operator==(const Pool&) const = default;
   static constexpr auto fields() {
     return std::tuple{Field{"kind", &Pool::kind},
@@ -173,7 +174,8 @@ struct Pool {
                       Field{"dilations", &Pool::dilations},
                       Field{"pads", &Pool::pads},
                       Field{"ceil_mode", &Pool::ceil_mode},
-                      Field{"count_include_pad", &Pool::count_include_pad}};
+                      Field{"count_include_pad", &Pool::count_include_pad},
+                      Field{"activation", &Pool::activation}};
   }
 };
 

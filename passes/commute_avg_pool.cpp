@@ -5,7 +5,7 @@
 //   %y = Conv(%p, %w, %b)               ->   %y = Pool(%c) {kind=average, ...}
 //
 // Exact: always; both are linear, and a 1x1 Conv sees one pixel. The average of a bias is that bias, but not where
-// padding is counted: there the bias is added after the Pool.
+// padding is counted: there it becomes the Pool's.
 #include <algorithm>
 
 #include "ir/match.h"
@@ -40,13 +40,9 @@ std::optional<NodeId> match(const Graph& graph, NodeId id) {
   const auto* pool = graph.producer_as<Pool>(conv.inputs[0]);
   if (pool == nullptr || pool->kind != PoolKind::average || pool->strides != Extent2{1, 1}) return std::nullopt;
   const NodeId pool_id = graph.producer(conv.inputs[0]);
+  if (pool->activation != Activation{} || operand(graph.node(pool_id), 1).valid()) return std::nullopt;
   if (!graph.has_single_use(conv.inputs[0]) || !pays(graph, graph.node(pool_id), conv)) return std::nullopt;
   return pool_id;
-}
-
-ValueId image_constant(Graph& graph, ValueId bias) {
-  const Tensor& tensor = *graph.constant(bias);
-  return graph.add_constant(graph.value(bias).name, tensor.reshaped({1, tensor.size(), 1, 1}));
 }
 
 // Gives the Conv that now comes first.
@@ -62,12 +58,9 @@ NodeId commute(Graph& graph, NodeId pool_id, NodeId conv_id) {
   if (bias.valid() && !bias_last) operands.push_back(bias);
   const ValueId first = graph.insert_before(conv_id, conv.op, operands, conv.name + "/unpooled", conv.origins);
   graph.add_origins(conv_id, pool.origins);
-  if (bias_last) {
-    const ValueId pooled = graph.insert_before(conv_id, window, {first}, conv.name + "/pooled", pool.origins);
-    graph.rewrite(conv_id, Binary{BinaryFunction::add}, {pooled, image_constant(graph, bias)});
-  } else {
-    graph.rewrite(conv_id, window, {first});
-  }
+  std::vector<ValueId> pooled{first};
+  if (bias_last) pooled.push_back(bias);
+  graph.rewrite(conv_id, window, pooled);
   erase_dead(graph, pool.output);
   return graph.producer(first);
 }

@@ -49,7 +49,8 @@ bool is_neutral(ir::BinaryFunction function, float constant, bool constant_is_se
 }
 
 bool is_single_cell(const ir::Pool& pool) {
-  return pool.kernel == ir::Extent2{1, 1} && pool.strides == ir::Extent2{1, 1} && pool.pads == ir::Pads{0, 0, 0, 0};
+  return pool.kernel == ir::Extent2{1, 1} && pool.strides == ir::Extent2{1, 1} && pool.pads == ir::Pads{0, 0, 0, 0} &&
+         pool.activation == ir::Activation{};
 }
 
 bool reduces_only_ones(const ir::Reduce& reduce, const ir::Shape& shape) {

@@ -49,13 +49,15 @@ bool is_non_negative(const ir::Node& node, const std::vector<bool>& known) {
     if (is_non_negative(unary->function)) return true;
   }
   if (const auto* conv = std::get_if<ir::Conv>(&node.op)) return is_non_negative(conv->activation);
+  const auto* pool = std::get_if<ir::Pool>(&node.op);
+  if (pool != nullptr && pool->activation != ir::Activation{}) return is_non_negative(pool->activation);
   const auto* softmax = std::get_if<ir::Softmax>(&node.op);
   if (softmax != nullptr && !softmax->log) return true;
   const auto* pad = std::get_if<ir::Pad>(&node.op);
   if (pad != nullptr && pad->mode == ir::PadMode::constant && pad->value < 0) return false;
-  const bool keeps_sign = pad != nullptr || std::holds_alternative<ir::Pool>(node.op) ||
-                          std::holds_alternative<ir::Lrn>(node.op) || std::holds_alternative<ir::Concat>(node.op) ||
-                          std::holds_alternative<ir::Slice>(node.op) || std::holds_alternative<ir::Identity>(node.op);
+  const bool keeps_sign = pad != nullptr || pool != nullptr || std::holds_alternative<ir::Lrn>(node.op) ||
+                          std::holds_alternative<ir::Concat>(node.op) || std::holds_alternative<ir::Slice>(node.op) ||
+                          std::holds_alternative<ir::Identity>(node.op);
   return keeps_sign && std::ranges::all_of(node.inputs, [&](ir::ValueId id) { return known[id.index]; });
 }
 

@@ -1,4 +1,5 @@
-// A Relu, LeakyRelu, Clip, Sigmoid or Tanh becomes part of the Conv or MatMul whose result it alone reads.
+// A Relu, LeakyRelu, Clip, Sigmoid or Tanh becomes part of the Conv or MatMul whose result it alone reads; a Relu,
+// LeakyRelu or Clip also of a Pool.
 //
 //   %y = Conv(%x, %w, %b)
 //   %z = Unary(%y) {function=relu}   ->   %z = Conv(%x, %w, %b) {activation=relu}
@@ -17,6 +18,12 @@ bool set_activation(Op& op, const Activation& activation) {
   if (auto* conv = std::get_if<Conv>(&op)) {
     if (conv->activation != Activation{}) return false;
     conv->activation = activation;
+    return true;
+  }
+  if (auto* pool = std::get_if<Pool>(&op)) {
+    const bool is_simple = activation.function != Function::sigmoid && activation.function != Function::tanh;
+    if (pool->activation != Activation{} || !is_simple) return false;
+    pool->activation = activation;
     return true;
   }
   auto* matmul = std::get_if<MatMul>(&op);

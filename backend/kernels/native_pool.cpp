@@ -1,5 +1,6 @@
 // Max and average pooling. Windows are clipped to the input beforehand; where channels are contiguous in operand and
-// result (NHWC and its slices) every window is a loop over vectors of channels.
+// result (NHWC and its slices) every window is a loop over vectors of channels. Bias and activation follow while a
+// result is in registers.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backend/kernels/native_pool.cpp"
 #include <hwy/foreach_target.h>
@@ -10,6 +11,8 @@
 #include <memory>
 #include <vector>
 
+#include "backend/kernels/conv_shape.h"
+#include "backend/kernels/epilogue-inl.h"
 #include "backend/kernels/native_common.h"
 #include "backend/kernels/native_vector-inl.h"
 
@@ -25,6 +28,9 @@ struct Taps {
 struct PoolState {
   bool is_max = false;
   bool count_padding = false;
+  bool has_bias = false;
+  bool has_activation = false;
+  Epilogue epilogue;
   std::int64_t images = 0;
   std::int64_t channels = 0;
   std::int64_t x_image = 0, x_channel = 0;  // strides
@@ -57,11 +63,37 @@ struct Window {
   std::int64_t column_step;
 };
 
-// Four vectors of channels.
+// What follows it: activation(scale x + bias).
+struct Finish {
+  float scale = 1;
+  const float* bias = nullptr;         // null: none
+  const Epilogue* epilogue = nullptr;  // null: no activation
+
+  HWY_INLINE Vector operator()(Vector x, std::int64_t channel) const {
+    return activate(bias != nullptr ? hn::Add(scaled(x), hn::LoadU(Tag(), bias + channel)) : scaled(x));
+  }
+  // Of the last `count` channels.
+  HWY_INLINE Vector some(Vector x, std::int64_t channel, std::int64_t count) const {
+    return activate(bias != nullptr ? hn::Add(scaled(x), load_some(bias + channel, count)) : scaled(x));
+  }
+  float operator()(float x, std::int64_t channel) const {
+    x = x * scale + (bias != nullptr ? bias[channel] : 0.0F);
+    if (epilogue == nullptr) return x;
+    return std::min(epilogue->high, std::max(epilogue->low, x < 0 ? x * epilogue->slope : x));
+  }
+
+ private:
+  HWY_INLINE Vector scaled(Vector x) const { return hn::Mul(x, hn::Set(Tag(), scale)); }
+  HWY_INLINE Vector activate(Vector x) const {
+    return epilogue != nullptr ? backend::HWY_NAMESPACE::activated(Tag(), x, *epilogue) : x;
+  }
+};
+
+// Four vectors of channels from `channel` on.
 template <typename Kind>
-HWY_INLINE void pool_four(const Window& window, Vector scale, float* y) {
+HWY_INLINE void pool_four(const Window& window, const Finish& finish, std::int64_t channel, float* y) {
   const Tag d;
-  const std::size_t lanes = hn::Lanes(d);
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   Vector a = Kind::start();
   Vector b = a;
   Vector c = a;
@@ -75,15 +107,16 @@ HWY_INLINE void pool_four(const Window& window, Vector scale, float* y) {
       e = Kind::join(e, hn::LoadU(d, x + 3 * lanes));
     }
   }
-  hn::StoreU(hn::Mul(a, scale), d, y);
-  hn::StoreU(hn::Mul(b, scale), d, y + lanes);
-  hn::StoreU(hn::Mul(c, scale), d, y + 2 * lanes);
-  hn::StoreU(hn::Mul(e, scale), d, y + 3 * lanes);
+  hn::StoreU(finish(a, channel), d, y);
+  hn::StoreU(finish(b, channel + lanes), d, y + lanes);
+  hn::StoreU(finish(c, channel + 2 * lanes), d, y + 2 * lanes);
+  hn::StoreU(finish(e, channel + 3 * lanes), d, y + 3 * lanes);
 }
 
 // One vector of channels, or `some` of it.
 template <typename Kind, bool kSome>
-HWY_INLINE void pool_one(const Window& window, Vector scale, float* y, std::int64_t some) {
+HWY_INLINE void pool_one(const Window& window, const Finish& finish, std::int64_t channel, float* y,
+                         std::int64_t some) {
   const Tag d;
   Vector sum = Kind::start();
   for (std::int64_t h = 0; h < window.rows; ++h) {
@@ -92,35 +125,33 @@ HWY_INLINE void pool_one(const Window& window, Vector scale, float* y, std::int6
       sum = Kind::join(sum, kSome ? load_some(x, some) : hn::LoadU(d, x));
     }
   }
-  sum = hn::Mul(sum, scale);
   if (kSome) {
-    store_some(sum, y, some);
+    store_some(finish.some(sum, channel, some), y, some);
   } else {
-    hn::StoreU(sum, d, y);
+    hn::StoreU(finish(sum, channel), d, y);
   }
 }
 
 template <typename Kind>
-void pool_channels(Window window, float scale, float* y, std::int64_t channels) {
+void pool_channels(Window window, const Finish& finish, float* y, std::int64_t channels) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(Tag()));
-  const Vector factor = hn::Set(Tag(), scale);
   const float* const x = window.x;
   std::int64_t c = 0;
   for (; c + 4 * lanes <= channels; c += 4 * lanes) {
     window.x = x + c;
-    pool_four<Kind>(window, factor, y + c);
+    pool_four<Kind>(window, finish, c, y + c);
   }
   for (; c + lanes <= channels; c += lanes) {
     window.x = x + c;
-    pool_one<Kind, false>(window, factor, y + c, 0);
+    pool_one<Kind, false>(window, finish, c, y + c, 0);
   }
   window.x = x + c;
-  if (c < channels) pool_one<Kind, true>(window, factor, y + c, channels - c);
+  if (c < channels) pool_one<Kind, true>(window, finish, c, y + c, channels - c);
 }
 
 // Any layout, a channel at a time.
 template <bool kMax>
-void pool_strided(const Window& window, float scale, const PoolState& state, float* y) {
+void pool_strided(const Window& window, const Finish& finish, const PoolState& state, float* y) {
   for (std::int64_t channel = 0; channel < state.channels; ++channel) {
     float sum = kMax ? -std::numeric_limits<float>::infinity() : 0;
     for (std::int64_t h = 0; h < window.rows; ++h) {
@@ -129,7 +160,7 @@ void pool_strided(const Window& window, float scale, const PoolState& state, flo
         sum = kMax ? (*x > sum ? *x : sum) : sum + *x;
       }
     }
-    y[channel * state.y_channel] = sum * scale;
+    y[channel * state.y_channel] = finish(sum, channel);
   }
 }
 
@@ -144,6 +175,9 @@ void pool(const PoolState& state, runtime::Addresses addresses, runtime::Team te
   const auto height = static_cast<std::int64_t>(state.rows.size());
   const bool contiguous = state.x_channel == 1 && state.y_channel == 1;
   const Range range = share(state.images * height * width, 4, team);
+  float* const result = output(addresses, state.has_bias ? 2 : 1);
+  Finish finish{.bias = state.has_bias ? input(addresses, 1) : nullptr,
+                .epilogue = state.has_activation ? &state.epilogue : nullptr};
   for (std::int64_t pixel = range.begin; pixel < range.end; ++pixel) {
     const std::int64_t column = pixel % width;
     const std::int64_t row = pixel / width % height;
@@ -151,13 +185,13 @@ void pool(const PoolState& state, runtime::Addresses addresses, runtime::Team te
     const Taps& rows = state.rows[static_cast<std::size_t>(row)];
     const Taps& columns = state.columns[static_cast<std::size_t>(column)];
     const float* x = input(addresses, 0) + image * state.x_image + rows.first + columns.first;
-    float* y = output(addresses, 1) + image * state.y_image + row * state.y_row + column * state.y_column;
+    float* y = result + image * state.y_image + row * state.y_row + column * state.y_column;
     const Window window{x, rows.count, columns.count, state.row_step, state.column_step};
-    const float scale = scale_of(state, rows, columns);
+    finish.scale = scale_of(state, rows, columns);
     if (contiguous) {
-      (state.is_max ? pool_channels<Largest> : pool_channels<Total>)(window, scale, y, state.channels);
+      (state.is_max ? pool_channels<Largest> : pool_channels<Total>)(window, finish, y, state.channels);
     } else {
-      (state.is_max ? pool_strided<true> : pool_strided<false>)(window, scale, state, y);
+      (state.is_max ? pool_strided<true> : pool_strided<false>)(window, finish, state, y);
     }
   }
 }
@@ -202,7 +236,12 @@ runtime::Executable prepare_pool(const runtime::Step& step, int) {
   const auto& op = op_as<ir::Pool>(step);
   const Layout x = layout_of(operand_at(step, 0));
   const Layout y = layout_of(step.result);
+  require(has_simple_activation(op.activation), "pools lack this activation");
   auto state = std::make_shared<PoolState>();
+  state->has_bias = step.operands.size() > 1;
+  if (state->has_bias) require(operand_at(step, 1).strides == ir::Shape{1}, "a bias is not contiguous");
+  state->has_activation = op.activation != ir::Activation{};
+  state->epilogue = make_epilogue(op.activation);
   state->is_max = op.kind == ir::PoolKind::max;
   state->count_padding = op.count_include_pad;
   state->images = y.shape[0];

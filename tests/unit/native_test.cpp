@@ -201,7 +201,14 @@ TEST_P(NativeTest, Pool) {
     for (std::size_t i = 0; i < 4; ++i) op.pads[i] = number(0, op.kernel[i % 2] - 1);
     op.ceil_mode = coin();
     op.count_include_pad = coin();
-    check("native.pool", op, {values({number(1, 2), number(1, 100), number(8, 20), number(8, 20)}, -1, 1)}, 1e-6);
+    constexpr std::array kActivations{ir::Activation{}, ir::Activation{ir::Function::relu},
+                                      ir::Activation{ir::Function::leaky_relu, 0.1F},
+                                      ir::Activation{ir::Function::clip, -0.2F, 0.3F}};
+    op.activation = kActivations[static_cast<std::size_t>(number(0, 3))];
+    const std::int64_t channels = number(1, 100);
+    std::vector<ir::Array> inputs{values({number(1, 2), channels, number(8, 20), number(8, 20)}, -1, 1)};
+    if (coin()) inputs.push_back(values({channels}, -1, 1));
+    check("native.pool", op, inputs, 1e-6);
   }
   check("native.pool", ir::Pool{.kernel = {3, 3}, .strides = {2, 2}, .pads = {0, 0, 1, 1}},
         {values({1, 64, 14, 14}, -9, -1)}, 0);
@@ -361,6 +368,7 @@ TEST(Native, RefusesShapesThatDoNotFitTheOp) {
   refuses("native.copy", ir::Slice{.starts = {2}, .steps = {1}, .shape = {4}}, {4}, {4});
   refuses("native.copy", ir::Slice{.starts = {0}, .steps = {std::int64_t{1} << 62}, .shape = {5}}, {8}, {5});
   refuses("native.pool", ir::Pool{.kernel = {2, 2}}, {1, 3, 8, 8}, {1, 3, 8, 8});
+  refuses("native.pool", ir::Pool{.activation = {ir::Function::tanh}}, {1, 3, 8, 8}, {1, 3, 8, 8});
   refuses("native.reduce", ir::Reduce{.axes = {5}}, {4, 4}, {4, 4});
   refuses("native.softmax", ir::Softmax{.axis = -1}, {4, 4}, {4, 4});
   refuses("native.resize", ir::Resize{.scales = {1}, .shape = {9}}, {0}, {9});

@@ -132,7 +132,10 @@ class RandomGraph {
       op.strides = {pick(1, 2), 1};
       op.ceil_mode = flip();
       op.count_include_pad = flip();
-      return add(op, {x});
+      if (flip()) op.activation.function = ir::Function::relu;
+      std::vector<ValueId> pooled{x};
+      if (flip()) pooled.push_back(constant({shape[1]}));
+      return add(op, pooled);
     }
     const std::int64_t channels = pick(1, 3);
     std::vector<ValueId> operands{x, constant({channels, shape[1], k, k})};
