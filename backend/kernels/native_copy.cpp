@@ -155,9 +155,28 @@ void transpose_4x4(const float* source, std::int64_t source_stride, float* resul
   _mm_storeu_ps(result + 3 * result_stride, d);
 }
 
+// Four pixels of three planes to three channels side by side, as images come in.
+void interleave_3x4(const float* source, std::int64_t source_stride, float* result) {
+  const __m128 a = _mm_loadu_ps(source);
+  const __m128 b = _mm_loadu_ps(source + source_stride);
+  const __m128 c = _mm_loadu_ps(source + 2 * source_stride);
+  const __m128 low = _mm_unpacklo_ps(a, b);   // a0 b0 a1 b1
+  const __m128 high = _mm_unpackhi_ps(a, b);  // a2 b2 a3 b3
+  const __m128 c0_a1 = _mm_shuffle_ps(c, low, _MM_SHUFFLE(2, 2, 0, 0));
+  const __m128 b1_c1 = _mm_shuffle_ps(low, c, _MM_SHUFFLE(1, 1, 3, 3));
+  const __m128 c2_a3 = _mm_shuffle_ps(c, high, _MM_SHUFFLE(2, 2, 2, 2));
+  const __m128 b3_c3 = _mm_shuffle_ps(high, c, _MM_SHUFFLE(3, 3, 3, 3));
+  _mm_storeu_ps(result, _mm_shuffle_ps(low, c0_a1, _MM_SHUFFLE(2, 0, 1, 0)));
+  _mm_storeu_ps(result + 4, _mm_shuffle_ps(b1_c1, high, _MM_SHUFFLE(1, 0, 2, 0)));
+  _mm_storeu_ps(result + 8, _mm_shuffle_ps(c2_a3, b3_c3, _MM_SHUFFLE(2, 0, 2, 0)));
+}
+
 // result[i * result_stride + j] = source[j * source_stride + i]
 void transpose_tile(const float* source, std::int64_t source_stride, float* result, std::int64_t result_stride,
                     std::int64_t across, std::int64_t along) {
+  if (along == 3 && result_stride == 3) {
+    for (; across >= 4; across -= 4, source += 4, result += 12) interleave_3x4(source, source_stride, result);
+  }
   std::int64_t j = 0;
   for (; j + 4 <= along; j += 4) {
     std::int64_t i = 0;

@@ -153,6 +153,7 @@ TEST_P(NativeTest, Transpose) {
   std::ranges::shuffle(op.perm, random);
   check("native.copy", op, {values(in, -1, 1)}, 0);
   check("native.copy", ir::Transpose{.perm = {1, 0}}, {values({number(60, 140), number(60, 140)}, -1, 1)}, 0);
+  check("native.copy", ir::Transpose{.perm = {0, 2, 3, 1}}, {values({1, 3, number(1, 9), number(1, 140)}, -1, 1)}, 0);
 }
 
 TEST_P(NativeTest, Slice) {
