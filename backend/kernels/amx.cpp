@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 #include <optional>
 
 #include "backend/kernels/amx_image.h"
@@ -51,14 +50,14 @@ std::vector<Chunk> make_chunks(const Image& image, const Tuning& tuning, Range p
 double member_ns(const ConvShape& shape, const Tuning& tuning, std::int64_t pixel_parts, std::int64_t channel_parts) {
   constexpr double kGigahertz = 3.2;
   constexpr double kProductCycles = 20.5;
-  constexpr double kSplitCycles = 4;    // of a line
-  constexpr double kFinishCycles = 8;   // of sixteen results
-  constexpr double kAgainCycles = 4;    // of sixteen sums kept for the next group
-  constexpr double kCallCycles = 60;    // of a product of tiles
+  constexpr double kSplitCycles = 4;   // of a line
+  constexpr double kFinishCycles = 8;  // of sixteen results
+  constexpr double kAgainCycles = 4;   // of sixteen sums kept for the next group
+  constexpr double kCallCycles = 60;   // of a product of tiles
   constexpr double kWeightCycles = 7;  // of splitting 32 weights
   constexpr double kMemoryBytesPerNs = 9.5;
   constexpr double kSharedBytesPerNs = 17;  // where all members read the same
-  constexpr double kAgainBytesPerNs = 60;  // what every chunk but the first reads
+  constexpr double kAgainBytesPerNs = 60;   // what every chunk but the first reads
   constexpr double kExposed = 0.35;
   constexpr double kStartNs = 4000;  // until the first input is split and the first weights have come
   const Image image(shape, tuning.pixels);
@@ -79,8 +78,9 @@ double member_ns(const ConvShape& shape, const Tuning& tuning, std::int64_t pixe
                         (tuning.splits_weights ? rows * static_cast<double>(chunks) * kWeightCycles : 0) +
                         sums * (kTileRows * (kFinishCycles + (groups - 1) * kAgainCycles) + groups * kCallCycles / 4);
   const double compute = cycles / kGigahertz;
+  const double bytes_per_ns = pixel_parts > 1 ? kSharedBytesPerNs : kMemoryBytesPerNs;
   const double fetch = rows * static_cast<double>(row_floats(tuning)) * sizeof(float) *
-                       (1 / (pixel_parts > 1 ? kSharedBytesPerNs : kMemoryBytesPerNs) + static_cast<double>(chunks - 1) / kAgainBytesPerNs);
+                       (1 / bytes_per_ns + static_cast<double>(chunks - 1) / kAgainBytesPerNs);
   return kStartNs + std::max(compute + kExposed * fetch, fetch + kExposed * compute);
 }
 

@@ -1,6 +1,5 @@
 #include "backend/kernels/amx_weights.h"
 
-#include <array>
 #include <bit>
 #include <span>
 

@@ -47,7 +47,7 @@ Tuning blocked(const ConvShape& shape, const Tiling& tiling, const Target& targe
 double member_ns(const ConvShape& given, const Channels& division, const Tuning& tuning, const Split& split) {
   constexpr double kMemoryBytesPerNs = 15;
   constexpr double kSharedBytesPerNs = 30;  // where all members read the same
-  constexpr double kAgainBytesPerNs = 60;  // what every block of tiles but the first reads
+  constexpr double kAgainBytesPerNs = 60;   // what every block of tiles but the first reads
   // Cycles per vector of channels and frequency, one axis or two.
   constexpr std::array<double, 2> kInputCycles{3.9, 7.8};
   constexpr std::array<double, 2> kOutputCycles{1.2, 2.4};
@@ -61,6 +61,7 @@ double member_ns(const ConvShape& given, const Channels& division, const Tuning&
   const auto groups = static_cast<std::int64_t>(division.groups.size());
   const double part = static_cast<double>(ceil_div(groups, split.column_parts)) / static_cast<double>(groups);
   const double outputs = static_cast<double>(shape.out_channels) * part;
+  const double bytes_per_ns = split.row_parts > 1 ? kSharedBytesPerNs : kMemoryBytesPerNs;
   double cycles = 0;
   double fetch = 0;
   for (const TileGroup& g : tile_groups(tuning.tiling)) {
@@ -78,12 +79,11 @@ double member_ns(const ConvShape& given, const Channels& division, const Tuning&
       rows += slice.rows;
     }
     const std::size_t axes = g.row_y != 0 && g.row_x != 0 ? 1 : 0;
-    cycles += frequencies *
-              (products * part +
-               static_cast<double>(tiles) / lanes * wider_vectors *
-                   (kInputCycles[axes] * static_cast<double>(shape.in_channels) + kOutputCycles[axes] * outputs));
+    cycles += frequencies * (products * part + static_cast<double>(tiles) / lanes * wider_vectors *
+                                                   (kInputCycles[axes] * static_cast<double>(shape.in_channels) +
+                                                    kOutputCycles[axes] * outputs));
     const double weights = frequencies * depth * static_cast<double>(rows * kFloat) * part;
-    fetch += weights * (1 / (split.row_parts > 1 ? kSharedBytesPerNs : kMemoryBytesPerNs) + static_cast<double>(count - 1) / kAgainBytesPerNs);
+    fetch += weights * (1 / bytes_per_ns + static_cast<double>(count - 1) / kAgainBytesPerNs);
   }
   const double compute = cycles / (is_wide ? 3.8 : 3.4);
   // The products fetch their weights ahead, but not all of them and no faster than memory gives them.
