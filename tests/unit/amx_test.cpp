@@ -105,7 +105,7 @@ TEST_F(Amx, RefusesTuningsOfDamagedPlans) {
   const ConvCase c = testing::make_case(same(64, 14, 32, {3, 3}), {}, random);
   const ConvCandidate good =
       testing::kernel_named("amx").candidates(c.shape, target_of(Isa::amx, 1), Accuracy::safe).front();
-  for (const auto& [index, value] : {std::pair{1, 4}, {2, 33}, {2, 0}, {3, 0}}) {
+  for (const auto& [index, value] : {std::pair{1, 4}, {2, 33}, {2, 0}, {3, 0}, {4, 2}}) {
     ConvCandidate bad = good;
     bad.tuning[static_cast<std::size_t>(index)] = value;
     EXPECT_THROW(testing::run_kernel(testing::kernel_named("amx"), bad, c, 1), ModelError) << index << ": " << value;
