@@ -155,7 +155,8 @@ struct Binary {
 
 // activation(pool(x) + bias). ceil_mode rounds the extents up, but a window that would start beyond the input and its
 // leading pad is left out (ONNX opset 22). Padding never wins a maximum; count_include_pad counts declared padding in
-// an average, never the cells that ceil_mode adds. x [N,C,H,W], [bias [C]]
+// an average, never the cells that ceil_mode adds.
+// x [N,C,H,W], [bias [C]]
 struct Pool {
   static constexpr std::string_view kName = "Pool";
   PoolKind kind = PoolKind::max;

@@ -14,21 +14,19 @@ using namespace ir;
 
 namespace {
 
+// Where an op that can have this activation keeps it, or null.
+Activation* place_for(const Activation& activation, Op& op) {
+  if (auto* conv = std::get_if<Conv>(&op)) return &conv->activation;
+  if (auto* matmul = std::get_if<MatMul>(&op)) return &matmul->activation;
+  auto* pool = std::get_if<Pool>(&op);
+  const bool is_simple = activation.function != Function::sigmoid && activation.function != Function::tanh;
+  return pool != nullptr && is_simple ? &pool->activation : nullptr;
+}
+
 bool set_activation(Op& op, const Activation& activation) {
-  if (auto* conv = std::get_if<Conv>(&op)) {
-    if (conv->activation != Activation{}) return false;
-    conv->activation = activation;
-    return true;
-  }
-  if (auto* pool = std::get_if<Pool>(&op)) {
-    const bool is_simple = activation.function != Function::sigmoid && activation.function != Function::tanh;
-    if (pool->activation != Activation{} || !is_simple) return false;
-    pool->activation = activation;
-    return true;
-  }
-  auto* matmul = std::get_if<MatMul>(&op);
-  if (matmul == nullptr || matmul->activation != Activation{}) return false;
-  matmul->activation = activation;
+  Activation* place = place_for(activation, op);
+  if (place == nullptr || *place != Activation{}) return false;
+  *place = activation;
   return true;
 }
 

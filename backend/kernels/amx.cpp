@@ -46,8 +46,8 @@ std::vector<Chunk> make_chunks(const Image& image, const Tuning& tuning, Range p
   return chunks;
 }
 
-// Time of the member that has most to do, with `pixel_parts` shares of the pixels and `channel_parts` of the channels.
-double member_ns(const ConvShape& shape, const Tuning& tuning, std::int64_t pixel_parts, std::int64_t channel_parts) {
+// Time of the member that has most to do.
+double member_ns(const ConvShape& shape, const Tuning& tuning, const Split& split) {
   constexpr double kGigahertz = 3.2;
   constexpr double kProductCycles = 20.5;
   constexpr double kSplitCycles = 4;   // of a line
@@ -61,13 +61,13 @@ double member_ns(const ConvShape& shape, const Tuning& tuning, std::int64_t pixe
   constexpr double kExposed = 0.35;
   constexpr double kStartNs = 4000;  // until the first input is split and the first weights have come
   const Image image(shape, tuning.pixels);
-  const std::int64_t pixels = ceil_div(shape.batch * image.pixels, pixel_parts);
+  const std::int64_t pixels = ceil_div(shape.batch * image.pixels, split.row_parts);
   const std::int64_t most =
       image.pixels > tuning.pixels ? tuning.pixels : image.pixels * pieces_of_chunk(image, tuning);
   const std::int64_t chunks = ceil_div(pixels, most);
   const std::int64_t tiles = chunks * ceil_div(ceil_div(pixels, chunks), kTileRows);
   const std::int64_t channel_tiles =
-      std::min(ceil_div(stripes_of(shape), channel_parts) * 2, ceil_div(shape.out_channels, kTileRows));
+      std::min(ceil_div(stripes_of(shape), split.column_parts) * 2, ceil_div(shape.out_channels, kTileRows));
   const auto sums = static_cast<double>(tiles * channel_tiles);  // tiles of them
   const auto groups = static_cast<double>(ceil_div(blocks_of(shape), tuning.blocks));
   const double products = sums * static_cast<double>(blocks_of(shape) * window(shape) * products_of(tuning.parts));
@@ -78,20 +78,14 @@ double member_ns(const ConvShape& shape, const Tuning& tuning, std::int64_t pixe
                         (tuning.splits_weights ? rows * static_cast<double>(chunks) * kWeightCycles : 0) +
                         sums * (kTileRows * (kFinishCycles + (groups - 1) * kAgainCycles) + groups * kCallCycles / 4);
   const double compute = cycles / kGigahertz;
-  const double bytes_per_ns = pixel_parts > 1 ? kSharedBytesPerNs : kMemoryBytesPerNs;
+  const double bytes_per_ns = split.row_parts > 1 ? kSharedBytesPerNs : kMemoryBytesPerNs;
   const double fetch = rows * static_cast<double>(row_floats(tuning)) * sizeof(float) *
                        (1 / bytes_per_ns + static_cast<double>(chunks - 1) / kAgainBytesPerNs);
   return kStartNs + std::max(compute + kExposed * fetch, fetch + kExposed * compute);
 }
 
 TeamSplit best_split(const ConvShape& shape, const Tuning& tuning, std::int64_t threads) {
-  TeamSplit best;
-  for (std::int64_t rows = 1; rows <= threads; ++rows) {
-    if (threads % rows != 0) continue;
-    const double ns = member_ns(shape, tuning, rows, threads / rows) + others_ns(shape, threads / rows);
-    if (ns < best.ns) best = {.split = {.row_parts = rows, .column_parts = threads / rows}, .ns = ns};
-  }
-  return best;
+  return fastest_split(shape, threads, threads, [&](const Split& split) { return member_ns(shape, tuning, split); });
 }
 
 // Lines of a thread's scratch: the split input of a chunk and of the next one, the sums of all pixels where they are

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 
 #include "backend/kernels/conv_shape.h"
@@ -24,10 +25,10 @@ struct TeamSplit {
 // `prefer_columns`, else the one with more row parts.
 Split choose_split(std::int64_t rows, std::int64_t columns, std::int64_t members, bool prefer_columns);
 
-// What it costs that `column_parts` members share the output channels instead of the pixels of a convolution, in
-// nanoseconds: all but their share of the input is in others' caches, and so is all but its share of the result for
-// each member of the next step.
-double others_ns(const ConvShape& shape, std::int64_t column_parts);
+// The fastest split of a convolution whose rows are pixels and whose columns, at most `most_columns`, are output
+// channels: `member_ns` is the time of the member that has most to do, besides what it costs to read what others wrote.
+TeamSplit fastest_split(const ConvShape& shape, std::int64_t members, std::int64_t most_columns,
+                        const std::function<double(const Split& split)>& member_ns);
 
 // What one member does.
 struct Part {

@@ -98,14 +98,8 @@ TeamSplit choose_split(const ConvShape& given, const Tuning& tuning, std::int64_
   const ConvShape shape = without_stride(given);
   const Channels channels = divide_channels(shape, tuning.isa, tuning.channels);
   const auto groups = static_cast<std::int64_t>(channels.groups.size());
-  TeamSplit best;
-  for (std::int64_t rows = 1; rows <= threads; ++rows) {
-    const Split split{.row_parts = rows, .column_parts = threads / rows};
-    if (threads % rows != 0 || split.column_parts > groups) continue;
-    const double ns = member_ns(given, channels, tuning, split) + others_ns(shape, split.column_parts);
-    if (ns < best.ns) best = {.split = split, .ns = ns};
-  }
-  return best;
+  return fastest_split(shape, threads, groups,
+                       [&](const Split& split) { return member_ns(given, channels, tuning, split); });
 }
 
 double estimate_ns(const ConvShape& given, const Tuning& tuning, const Target& target) {

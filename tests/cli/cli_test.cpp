@@ -114,11 +114,12 @@ TEST_F(Cli, MemoryLowKeepsWeightsAsLargeAsTheyAre) {
   const auto report = [](const std::string& flags) {
     return nlohmann::json::parse(run_deeper("bench " + model() + " --runs 1 --threads 1 --json" + flags).out);
   };
-  const nlohmann::json any = report("");
+  // Where there is AMX, weights may grow less.
+  const nlohmann::json any = report(" --isa avx2");
   const nlohmann::json low = report(" --memory low");
   const double plain = any["plain_weights_bytes"];
   EXPECT_EQ(low["plain_weights_bytes"], plain);
-  EXPECT_GT(any["weights_bytes"], 1.02 * plain);
+  EXPECT_GT(any["weights_bytes"], 1.05 * plain);
   EXPECT_GE(low["weights_bytes"], plain);
   EXPECT_LT(low["weights_bytes"], 1.01 * plain);
 }

@@ -27,7 +27,9 @@ void expect_right(const ConvShape& shape, bool slices, std::mt19937& random, int
   for (const Accuracy accuracy : {Accuracy::safe, Accuracy::fast}) {
     for (const ConvCandidate& candidate : testing::kernel_named("amx").candidates(c.shape, target, accuracy)) {
       const std::vector<float> got = testing::run_kernel(testing::kernel_named("amx"), candidate, c, threads);
-      EXPECT_LT(testing::relative_l2(got, want), accuracy == Accuracy::safe ? 4e-6 : 4e-5)
+      // Weights that are split on the way are cut off to parts, packed ones rounded.
+      const double safe = candidate.implementation.ends_with("split") ? 4e-6 : 2e-6;
+      EXPECT_LT(testing::relative_l2(got, want), accuracy == Accuracy::safe ? safe : 4e-5)
           << testing::describe(c.shape) << " " << candidate.implementation << " slices " << slices << " threads "
           << threads;
     }
