@@ -47,6 +47,11 @@ std::vector<ConvAlgorithm> all_algorithms() {
   return rows;
 }
 
+std::int64_t plain_weights_bytes(const ConvShape& shape) {
+  const std::int64_t weights = shape.out_channels * shape.group_inputs() * shape.kernel[0] * shape.kernel[1];
+  return weights * static_cast<std::int64_t>(sizeof(float));
+}
+
 // The row's own choices, best first; none where it does not apply or is not allowed.
 std::vector<ConvChoice> choices_of(const ConvAlgorithm& row, const ConvProblem& problem, const Target& target,
                                    const CompileOptions& options) {
@@ -57,9 +62,12 @@ std::vector<ConvChoice> choices_of(const ConvAlgorithm& row, const ConvProblem& 
     return {std::move(choice)};
   }
   if (options.kernels == Kernels::onednn || !problem.constant_weights) return {};
-  if (options.low_memory && row.kernel->grows_weights) return {};
+  const std::int64_t most_bytes = options.low_memory && row.kernel->grows_weights
+                                      ? plain_weights_bytes(problem.shape)
+                                      : std::numeric_limits<std::int64_t>::max();
   std::vector<ConvChoice> choices;
   for (ConvCandidate& candidate : row.kernel->candidates(problem.shape, target, options.accuracy)) {
+    if (candidate.weights_bytes > most_bytes) continue;
     choices.push_back({.algorithm = &row, .candidate = std::move(candidate)});
   }
   return choices;

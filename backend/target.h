@@ -6,7 +6,7 @@
 
 namespace deeper::backend {
 
-// Each includes those before it; avx2 includes FMA, amx the bf16 instructions of AVX-512 and AMX.
+// Each includes those before it; avx2 includes FMA, amx the int8 tiles of AMX.
 enum class Isa : std::uint8_t { sse41, avx2, avx512, amx };
 std::string_view to_string(Isa isa);
 

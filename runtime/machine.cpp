@@ -20,16 +20,13 @@ bool may_use_tiles() {
 
 // gcc 12 knows no names for these in __builtin_cpu_supports.
 bool has_amx() {
-  constexpr unsigned kTiles = 1U << 24U | 1U << 22U;  // AMX-TILE and AMX-BF16, leaf 7, EDX
-  constexpr unsigned kVectors = 1U << 5U;             // AVX512_BF16, leaf 7.1, EAX
+  constexpr unsigned kTiles = 1U << 24U | 1U << 25U;  // AMX-TILE and AMX-INT8, leaf 7, EDX
   unsigned eax = 0;
   unsigned ebx = 0;
   unsigned ecx = 0;
   unsigned edx = 0;
   if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return false;
-  const bool tiles = (edx & kTiles) == kTiles;
-  if (__get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) == 0 || (eax & kVectors) == 0) return false;
-  static const bool may_use = tiles && may_use_tiles();
+  static const bool may_use = (edx & kTiles) == kTiles && may_use_tiles();
   return may_use;
 }
 

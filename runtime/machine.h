@@ -7,7 +7,7 @@
 namespace deeper::runtime {
 
 // True where this CPU (and the operating system) runs instruction set `isa`: "sse41", "avx2" (with FMA), "avx512" (F,
-// BW, DQ, VL, CD), "amx" (tiles and bf16, those of AVX-512 included; asks the system to let this process use tiles).
+// BW, DQ, VL, CD), "amx" (tiles and int8, those of AVX-512 included; asks the system to let this process use tiles).
 // False for an unknown name.
 bool cpu_has(std::string_view isa);
 

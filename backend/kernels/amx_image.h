@@ -1,13 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "backend/kernels/amx_tiles.h"
 #include "backend/kernels/conv_shape.h"
 
-// How the kernel of AMX sees an image: as pixels side by side, one line for each part of a block of inputs, from which
-// every tap of the window is a fixed number of lines away, whatever the stride, the dilation and the padding.
+// How the kernel of AMX sees an image: as pixels side by side, the digits of a block of inputs of each, from which
+// every tap of the window is a fixed number of pixels away, whatever the stride, the dilation and the padding.
 namespace deeper::backend::amx {
 
 // One axis of the window. Every stride-th position of the padded image is a phase; tap t reads, in the phase that it
@@ -30,13 +31,15 @@ struct Image {
   // For pieces of at most `most_pixels` pixels.
   Image(const ConvShape& shape, std::int64_t most_pixels);
 
-  // Lines that a piece takes of a part of a block of inputs.
+  // Lines that a piece takes of a digit of a block of inputs.
   std::int64_t piece_lines() const { return phases() * phase_lines; }
   std::int64_t phases() const { return static_cast<std::int64_t>(y.phases.size() * x.phases.size()); }
   // Lines from a pixel's own, of the first phase, to the one that each tap reads.
   std::vector<std::int64_t> taps() const;
   // What the last tap reads further than the pixel's own line.
   std::int64_t reach() const { return y.most_shift * pitch + x.most_shift; }
+  // Whether every output reads a pixel of its own.
+  bool is_pointwise() const { return y.phase.size() * x.phase.size() == 1; }
 
   Axis y;
   Axis x;
@@ -47,58 +50,45 @@ struct Image {
   std::int64_t phase_lines = 0;  // that a piece reads
 };
 
-using Chunk = std::vector<Piece>;
+// Sixteen pixels of a piece.
+struct PixelTile {
+  std::int64_t line = 0;  // of the first one
+  std::span<const Run> runs;
+};
 
-// Where the split input of a chunk goes: part p of its block b at lines + (b * parts + p) * part_lines.
+// What is split at a time.
+struct Chunk {
+  std::vector<Piece> pieces;
+  std::vector<PixelTile> tiles;
+  std::vector<Run> runs;
+};
+
+// Pieces of a chunk of at most `most_pixels` pixels.
+std::int64_t pieces_of_chunk(const Image& image, std::int64_t most_pixels);
+
+// The chunks of at most `most_pixels` of the pixels [first, last) of all images.
+std::vector<Chunk> make_chunks(const ConvShape& shape, const Image& image, std::int64_t most_pixels, Range pixels);
+
+// Where every output reads one pixel, and rows begin right behind one another, all pixels are one row of one image.
+ConvShape flattened(ConvShape shape);
+
+// Where the split input of a chunk goes. Of the outputs at line i, units[i] is that of their sums; those of a tile have
+// signs where are_signed[i] is set for its first line.
 struct SplitInput {
-  Line* lines = nullptr;
-  std::int64_t part_lines = 0;
-  int parts = 3;
+  Digits* digits = nullptr;
+  std::int64_t block_stride = 0;
+  std::int64_t tile_stride = 0;
+  float* units = nullptr;
+  bool* are_signed = nullptr;
+
+  // Of a line of the first block.
+  Digits* at(std::int64_t line) const { return digits + line / kTileRows * tile_stride + line % kTileRows; }
 };
 
-// Splits what the pieces of a chunk read of some blocks of inputs, zeros for padding included, in steps of a few lines
-// of a block: steps are short enough to be done between the instructions that tiles wait for.
-class Splitter {
- public:
-  Splitter() = default;
-  Splitter(const ConvShape& shape, const Image& image, const Chunk& chunk, const Range& blocks, const float* source,
-           const SplitInput& to);
-
-  bool is_done() const { return done_ == count_; }
-  std::int64_t count() const { return count_; }  // of steps
-  void step();
-
- private:
-  // Goes to what the piece reads of the phase's row that `line_` is in.
-  void start_row();
-  // Goes to the lines from `line_` on.
-  void start_lines();
-  void next_lines();
-  void split_partly();
-  std::int64_t end_of_phase() const { return piece_->pixels.last + image_->reach(); }
-
-  const ConvShape* shape_ = nullptr;
-  const Image* image_ = nullptr;
-  const Piece* piece_ = nullptr;
-  const float* source_ = nullptr;
-  Range blocks_;
-  SplitInput to_;
-  std::int64_t stride_ = 0;  // floats from a line's pixel to the next one's
-  std::int64_t count_ = 0;
-  std::int64_t done_ = 0;
-  // Where it is; lines count from the image's first one.
-  std::int64_t phase_ = 0;
-  std::int64_t line_ = 0;
-  std::int64_t block_ = 0;
-  // Of the row.
-  Range filled_;                  // lines of pixels in the image
-  std::int64_t end_ = 0;          // of its lines
-  const float* first_ = nullptr;  // what line 0 would read
-  // Of the lines.
-  std::int64_t lines_ = 0;
-  bool are_filled_ = false;
-  const float* from_ = nullptr;
-  Line* at_ = nullptr;
-};
+// Splits what the pieces of a chunk read of some blocks of inputs, zeros for padding included. What a sum reads is
+// scaled by its largest magnitude: by that of the pixel where each output reads one, else by that of all that a piece
+// reads.
+void split_chunk(const ConvShape& shape, const Image& image, const Chunk& chunk, const Range& blocks,
+                 const float* source, const SplitInput& to);
 
 }  // namespace deeper::backend::amx

@@ -1,6 +1,7 @@
 #include "backend/kernels/amx_weights.h"
 
 #include <bit>
+#include <cmath>
 #include <span>
 
 #include "ir/error.h"
@@ -8,60 +9,62 @@
 namespace deeper::backend::amx {
 namespace {
 
-// To the nearest bf16, ties to even.
-std::uint16_t rounded(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  return static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16U) & 1U)) >> 16U);
-}
+constexpr std::int64_t kInputsOfRow = kBlockInputs / kTileRows;  // for each output channel
 
-float to_float(std::uint16_t value) { return std::bit_cast<float>(static_cast<std::uint32_t>(value) << 16U); }
-
-// The parts of two numbers; those of the first in the low bits of each to[part * stride].
-void pack_pair(float first, float second, int parts, std::int64_t stride, float* to) {
-  for (int part = 0; part < parts; ++part) {
-    const std::uint16_t low = rounded(first);
-    const std::uint16_t high = rounded(second);
-    to[part * stride] = std::bit_cast<float>(static_cast<std::uint32_t>(high) << 16U | low);
-    first -= to_float(low);
-    second -= to_float(high);
+// The weights of a tile of output channels, 0 beyond the last channel of either side.
+class Weights {
+ public:
+  Weights(const ConvShape& shape, std::span<const float> weights, std::int64_t tile)
+      : weights_(weights.data() + tile * kTileRows * shape.in_channels * window(shape)),
+        taps_(window(shape)),
+        inputs_(shape.in_channels),
+        outputs_(std::min(kTileRows, shape.out_channels - tile * kTileRows)) {
+    for (std::int64_t output = 0; output < outputs_; ++output) {
+      const std::span<const float> of_output(weights_ + output * inputs_ * taps_,
+                                             static_cast<std::size_t>(inputs_ * taps_));
+      for (const float weight : of_output) largest_[output] = std::max(largest_[output], std::abs(weight));
+    }
   }
-}
 
-// Some weights: that of input i for output channel c is at first[i * input_stride + c * channel_stride].
-struct Part {
-  const float* first;
-  std::int64_t inputs;
-  std::int64_t input_stride;
-  std::int64_t channels;
-  std::int64_t channel_stride;
+  float largest(std::int64_t output) const { return largest_[output]; }
+
+  // As a fixed-point number.
+  std::int32_t at(std::int64_t output, std::int64_t input, std::int64_t tap) const {
+    if (output >= outputs_ || input >= inputs_) return 0;
+    const double weight = weights_[(output * inputs_ + input) * taps_ + tap];
+    return largest_[output] > 0 ? static_cast<std::int32_t>(std::lrint(weight / largest_[output] * kFull)) : 0;
+  }
+
+ private:
+  const float* weights_;
+  std::int64_t taps_;
+  std::int64_t inputs_;
+  std::int64_t outputs_;
+  std::array<float, kTileRows> largest_{};
 };
 
-// Those of up to 32 inputs for up to 32 output channels, zeros for missing ones. Gives the end of what it writes.
-float* pack_part(const Part& part, const Tuning& tuning, float* to) {
-  const auto weight = [&](std::int64_t input, std::int64_t channel) {
-    const bool exists = input < part.inputs && channel < part.channels;
-    return exists ? part.first[input * part.input_stride + channel * part.channel_stride] : 0.0F;
-  };
-  const std::int64_t rows = round_up(part.channels, kTileRows);
-  for (std::int64_t row = 0; row < rows; ++row) {
-    const std::int64_t pair = row % kTileRows;
-    for (std::int64_t i = 0; i < kTileRows; ++i) {
-      const std::int64_t channel = row - pair + i;
-      if (tuning.splits_weights) {
-        to[row * kPlainRow + i] = weight(pair, channel);
-        to[row * kPlainRow + kTileRows + i] = weight(pair + kTileRows, channel);
-      } else {
-        pack_pair(weight(pair, channel), weight(pair + kTileRows, channel), tuning.parts, rows * kTileRows,
-                  to + row * kTileRows + i);
+// The digits of a block of inputs under a tap. Gives the end of what it writes.
+float* pack_block(const Weights& weights, std::int64_t block, std::int64_t tap, float* to) {
+  for (std::int64_t row = 0; row < kTileRows; ++row) {
+    for (std::int64_t output = 0; output < kTileRows; ++output) {
+      std::array<std::uint32_t, kDigits> digits{};
+      for (std::int64_t i = 0; i < kInputsOfRow; ++i) {
+        const std::int32_t number = weights.at(output, block * kBlockInputs + i * kTileRows + row, tap);
+        const auto above = static_cast<std::uint32_t>(number + 0x808080);
+        for (std::int64_t digit = 0; digit < kDigits; ++digit) {
+          const std::uint32_t byte = (above >> (16 - 8 * digit) & 0xFFU) ^ 0x80U;
+          digits[digit] |= byte << (8 * i);
+        }
+      }
+      for (std::int64_t digit = 0; digit < kDigits; ++digit) {
+        to[(digit * kTileRows + row) * kLineFloats + output] = std::bit_cast<float>(digits[digit]);
       }
     }
   }
-  return to + rows * row_floats(tuning);
+  return to + kDigits * kTileRows * kLineFloats;
 }
 
 }  // namespace
-
-std::int64_t row_floats(const Tuning& tuning) { return tuning.splits_weights ? kPlainRow : tuning.parts * kTileRows; }
 
 std::vector<Range> groups_of(const ConvShape& shape, std::int64_t most) {
   const std::int64_t blocks = blocks_of(shape);
@@ -71,47 +74,31 @@ std::vector<Range> groups_of(const ConvShape& shape, std::int64_t most) {
   return groups;
 }
 
-void WeightSplitter::step() {
-  constexpr std::int64_t kAhead = 2048;  // floats, fetched while these are split
-  for (std::int64_t i = 0; i < kRows * kPlainRow; i += kTileRows) __builtin_prefetch(from_ + kAhead + i, 0, 2);
-  split(from_, kPlainRow, kRows, kBlockInputs, parts_, at_, rows_);
-  from_ += kRows * kPlainRow;
-  at_ += kRows;
-  row_ += kRows;
-  if (row_ == rows_) {
-    at_ += (parts_ - 1) * rows_;
-    row_ = 0;
-  }
-  ++done_;
-}
-
 std::vector<float> pack_weights(const ConvShape& shape, const Tuning& tuning, std::span<const float> weights) {
   const std::int64_t taps = window(shape);
   DEEPER_CHECK(static_cast<std::int64_t>(weights.size()) == shape.out_channels * shape.in_channels * taps, "packing");
-  std::vector<float> packed(static_cast<std::size_t>(weights_bytes(shape, tuning)) / sizeof(float));
+  std::vector<float> packed(static_cast<std::size_t>(weights_bytes(shape)) / sizeof(float));
+  std::vector<Weights> tiles;
+  for (std::int64_t tile = 0; tile < channel_tiles(shape); ++tile) tiles.emplace_back(shape, weights, tile);
   float* to = packed.data();
   for (const Range& group : groups_of(shape, tuning.blocks)) {
-    for (std::int64_t stripe = 0; stripe < stripes_of(shape); ++stripe) {
+    for (const Weights& tile : tiles) {
       for (std::int64_t block = group.first; block < group.last; ++block) {
-        const std::int64_t output = stripe * kStripe;
-        const std::int64_t input = block * kBlockInputs;
-        for (std::int64_t tap = 0; tap < taps; ++tap) {
-          to = pack_part({.first = weights.data() + (output * shape.in_channels + input) * taps + tap,
-                          .inputs = std::min(kBlockInputs, shape.in_channels - input),
-                          .input_stride = taps,
-                          .channels = std::min(kStripe, shape.out_channels - output),
-                          .channel_stride = shape.in_channels * taps},
-                         tuning, to);
-        }
+        for (std::int64_t tap = 0; tap < taps; ++tap) to = pack_block(tile, block, tap, to);
       }
     }
+  }
+  // A sum in units of level 0 is of 2^32 / kFull^2 of both largest magnitudes.
+  constexpr float kUnit = 0x1p32F / kFull / kFull;
+  for (const Weights& tile : tiles) {
+    for (std::int64_t output = 0; output < kTileRows; ++output) *to++ = tile.largest(output) * kUnit;
   }
   return packed;
 }
 
-std::int64_t weights_bytes(const ConvShape& shape, const Tuning& tuning) {
-  return ceil_div(shape.out_channels, kTileRows) * weight_rows(shape, blocks_of(shape)) * row_floats(tuning) *
-         static_cast<std::int64_t>(sizeof(float));
+std::int64_t weights_bytes(const ConvShape& shape) {
+  const std::int64_t lines = channel_tiles(shape) * (weight_lines(shape, blocks_of(shape)) + 1);
+  return lines * static_cast<std::int64_t>(sizeof(Line));
 }
 
 }  // namespace deeper::backend::amx

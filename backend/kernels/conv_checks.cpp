@@ -4,6 +4,7 @@
 
 #include "backend/kernels/amx.h"
 #include "backend/kernels/amx_tiles.h"
+#include "backend/kernels/amx_weights.h"
 #include "backend/kernels/brgemm.h"
 #include "backend/kernels/direct.h"
 #include "backend/kernels/winograd.h"
@@ -66,13 +67,14 @@ void check_axis(const winograd::AxisTiling& axis, std::int64_t kernel, std::int6
 
 void check_amx(const runtime::Step& step, int threads) {
   const ConvShape shape = checked_shape(step);
-  const std::span<const std::int64_t> numbers = checked_tuning(step, 5);
-  require(is_between(numbers[1], 2, 3) && is_between(numbers[2], 1, 1 << 24) && is_between(numbers[3], 1, 1 << 18) &&
-              is_between(numbers[4], 0, 1) && numbers[2] % (2 * amx::kTileRows) == 0,
+  const std::span<const std::int64_t> numbers = checked_tuning(step, 4);
+  require(is_between(numbers[1], amx::kMostLevels - 1, amx::kMostLevels) && is_between(numbers[2], 1, 1 << 24) &&
+              numbers[2] % amx::kTileRows == 0 &&
+              is_between(numbers[3], 1, amx::kMostSteps / std::max<std::int64_t>(1, amx::window(shape))),
           "its tuning makes no sense");
   const amx::Tuning tuning = amx::tuning_from(numbers);
   require(amx::applies(shape, target_of(step)), "the kernel does not apply");
-  check_memory(step, shape, amx::weights_bytes(shape, tuning), amx::scratch_bytes(shape, tuning, threads));
+  check_memory(step, shape, amx::weights_bytes(shape), amx::scratch_bytes(shape, tuning, threads));
 }
 
 void check_brgemm(const runtime::Step& step) {

@@ -69,15 +69,12 @@ std::vector<float> winograd_pack(const ConvShape& shape, std::span<const std::in
 
 std::vector<ConvCandidate> amx_candidates(const ConvShape& shape, const Target& target, Accuracy accuracy) {
   if (!amx::applies(shape, target)) return {};
-  std::vector<ConvCandidate> result;
-  for (const amx::Tuning& tuning : amx::choose(shape, target, accuracy)) {
-    result.push_back({.implementation = amx::describe(tuning),
-                      .tuning = amx::to_numbers(tuning),
-                      .weights_bytes = amx::weights_bytes(shape, tuning),
-                      .scratch_bytes = amx::scratch_bytes(shape, tuning, target.threads),
-                      .estimate_ns = amx::estimate_ns(shape, tuning, target)});
-  }
-  return result;
+  const amx::Tuning tuning = amx::choose(shape, target, accuracy);
+  return {ConvCandidate{.implementation = amx::describe(tuning),
+                        .tuning = amx::to_numbers(tuning),
+                        .weights_bytes = amx::weights_bytes(shape),
+                        .scratch_bytes = amx::scratch_bytes(shape, tuning, target.threads),
+                        .estimate_ns = amx::estimate_ns(shape, tuning, target)}};
 }
 
 std::vector<float> amx_pack(const ConvShape& shape, std::span<const std::int64_t> tuning,

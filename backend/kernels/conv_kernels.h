@@ -27,7 +27,7 @@ struct ConvCandidate {
 // The step is Conv with operands x, packed weights, [bias], [residual]; the kernels are team kernels.
 struct ConvKernel {
   std::string_view name;
-  // Whether the packed weights are larger than the plain ones.
+  // Whether packed weights may take more memory than plain ones by more than what fills up their last blocks.
   bool grows_weights = false;
   // Ways to do it, best estimate first; none where the kernel does not apply.
   std::vector<ConvCandidate> (*candidates)(const ConvShape& shape, const Target& target, Accuracy accuracy) = nullptr;

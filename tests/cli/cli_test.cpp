@@ -110,17 +110,17 @@ TEST_F(Cli, BenchJsonHasTheStableKeys) {
   EXPECT_EQ(report["runs"], 3);
 }
 
-TEST_F(Cli, MemoryLowKeepsWeightsAsLargeAsTheyAre) {
+TEST_F(Cli, MemoryLowKeepsWeightsFromGrowing) {
   const auto report = [](const std::string& flags) {
     return nlohmann::json::parse(run_deeper("bench " + model() + " --runs 1 --threads 1 --json" + flags).out);
   };
-  // Where there is AMX, weights may grow less.
+  // On AMX weights take three bytes instead of four.
   const nlohmann::json any = report(" --isa avx2");
   const nlohmann::json low = report(" --memory low");
   const double plain = any["plain_weights_bytes"];
   EXPECT_EQ(low["plain_weights_bytes"], plain);
   EXPECT_GT(any["weights_bytes"], 1.05 * plain);
-  EXPECT_GE(low["weights_bytes"], plain);
+  EXPECT_GE(low["weights_bytes"], 0.75 * plain);
   EXPECT_LT(low["weights_bytes"], 1.01 * plain);
 }
 
