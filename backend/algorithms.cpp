@@ -27,13 +27,14 @@ double promises_nothing(const ConvProblem&, const Target&) { return std::numeric
 // The stems of networks, which oneDNN's AVX2 kernels for few input channels run near the FMA peak.
 double onednn_estimate_ns(const ConvProblem& problem, const Target& target) {
   constexpr std::int64_t kFewChannels = 4;
-  constexpr double kMultiplyAddsPerNs = 0.95 * 16 * 3.4;
+  const bool is_avx2 = vectors_of(target.isa) == Isa::avx2;
+  const double multiply_adds_per_ns = is_avx2 ? 0.95 * 16 * 3.4 : 58;
   const ConvShape& shape = problem.shape;
-  const bool is_stem = shape.in_channels <= kFewChannels && shape.out_channels % 8 == 0 && target.isa == Isa::avx2 &&
+  const bool is_stem = shape.in_channels <= kFewChannels && shape.out_channels % 8 == 0 && target.isa >= Isa::avx2 &&
                        !problem.reads_slice() && !problem.writes_slice() && !shape.has_residual &&
                        problem.constant_weights;
   if (!is_stem) return promises_nothing(problem, target);
-  return static_cast<double>(multiply_adds(shape)) / kMultiplyAddsPerNs / target.threads;
+  return static_cast<double>(multiply_adds(shape)) / multiply_adds_per_ns / target.threads;
 }
 
 std::vector<ConvAlgorithm> all_algorithms() {

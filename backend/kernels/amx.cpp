@@ -16,6 +16,7 @@ namespace deeper::backend::amx {
 namespace {
 
 constexpr std::int64_t kLineBytes = sizeof(Line);
+constexpr std::int64_t kPanelBytes = 30 << 10;  // of the weights of a tile that all pixels of a chunk meet from L1
 
 // Lines of a block of inputs of a chunk.
 std::int64_t lines_of(const Image& image, const Tuning& tuning) {
@@ -24,16 +25,17 @@ std::int64_t lines_of(const Image& image, const Tuning& tuning) {
 
 // Time of the member that has most to do.
 double member_ns(const ConvShape& shape, const Tuning& tuning, const Split& split) {
-  constexpr double kProductNs = 5.0;  // of tiles of digits
-  constexpr double kSplitNs = 7.7;    // of a pixel's block of inputs
-  constexpr double kPixelNs = 2.0;
-  constexpr double kSumsNs = 30;  // to finish those of a tile of pixels and one of output channels
-  constexpr double kSourceBytesPerNs = 18;
-  constexpr double kResultBytesPerNs = 42;
-  constexpr double kMemoryBytesPerNs = 13;
+  constexpr double kProductNs = 4.5;   // of tiles of digits
+  constexpr double kFarWeights = 1.4;  // times that where a block's weights do not stay in L1
+  constexpr double kSplitNs = 5.8;     // of a pixel's block of inputs
+  constexpr double kPixelNs = 2.4;
+  constexpr double kSumsNs = 40;  // to finish those of a tile of pixels and one of output channels
+  constexpr double kSourceBytesPerNs = 32;
+  constexpr double kResultBytesPerNs = 27;
+  constexpr double kMemoryBytesPerNs = 14.8;
   constexpr double kSharedBytesPerNs = 17;  // where all members read the same
   constexpr double kAgainBytesPerNs = 60;   // what every chunk but the first reads
-  constexpr double kExposed = 0.6;
+  constexpr double kExposed = 0.85;
   const Image image(shape, tuning.pixels);
   const std::int64_t pixels = ceil_div(shape.batch * image.pixels, split.row_parts);
   const std::int64_t most =
@@ -47,7 +49,8 @@ double member_ns(const ConvShape& shape, const Tuning& tuning, const Split& spli
   const auto split_pixels = static_cast<double>((pixels + chunks * image.reach()) * image.phases());
   const auto source_bytes = split_pixels * static_cast<double>(shape.in_channels * 4);
   const auto result_bytes = static_cast<double>(pixels * outputs * kTileRows * 4);
-  const double compute = products * kProductNs + sums * groups * kSumsNs +
+  const bool are_far = weight_lines(shape, 1) * kLineBytes > kPanelBytes;
+  const double compute = products * kProductNs * (are_far ? kFarWeights : 1) + sums * groups * kSumsNs +
                          split_pixels * (static_cast<double>(blocks_of(shape)) * kSplitNs + kPixelNs) +
                          source_bytes / kSourceBytesPerNs + result_bytes / kResultBytesPerNs;
   const double bytes_per_ns = split.row_parts > 1 ? kSharedBytesPerNs : kMemoryBytesPerNs;
@@ -259,7 +262,6 @@ bool applies(const ConvShape& shape, const Target& target) {
 
 Tuning choose(const ConvShape& given, const Target& target, Accuracy accuracy) {
   constexpr std::int64_t kFewPixels = 8 * kTileRows;
-  constexpr std::int64_t kPanelBytes = 30 << 10;  // of the weights of a tile that all pixels of a chunk meet from L1
   const ConvShape shape = flattened(given);
   const Image image(shape, kTileRows);
   const std::int64_t most = std::min(kPanelBytes / (weight_lines(shape, 1) * kLineBytes), kMostSteps / window(shape));

@@ -52,7 +52,9 @@ void check_memory(const runtime::Step& step, const ConvShape& shape, std::int64_
   };
   require(has(step.operands[1], weights), "its weights are packed in another way");
   require(!shape.has_bias || has(step.operands[2], shape.out_channels * 4), "its bias is too short");
+  constexpr std::uint64_t kAlignment = 64;
   require(scratch == 0 || has(step.scratch, scratch), "it has too little scratch memory");
+  require(scratch == 0 || step.scratch.offset % kAlignment == 0, "its scratch memory is not aligned");
 }
 
 void check_axis(const winograd::AxisTiling& axis, std::int64_t kernel, std::int64_t output) {

@@ -370,7 +370,8 @@ std::int64_t scratch_bytes(const ConvShape& shape, const Tuning& tuning, int thr
 double estimate_ns(const ConvShape& shape, const Target& target) {
   constexpr double kGigahertz = 3.4;
   constexpr double kMemoryBytesPerNs = 18;
-  constexpr double kSumCycles = 5;  // of a block, for each vector of sums
+  constexpr double kSumCycles = 5;    // of a block, for each vector of sums
+  constexpr double kRowCycles = 4.2;  // for every row of a window but the first
   const std::int64_t pixels = shape.batch * shape.output[0] * shape.output[1];
   const std::int64_t depth = shape.in_channels * window(shape);
   double cycles = 0;
@@ -380,11 +381,11 @@ double estimate_ns(const ConvShape& shape, const Target& target) {
     const double work = static_cast<double>(pixels * slice.rows * depth) / (2 * lanes);
     const double sums = static_cast<double>(pixels * slice.rows) / lanes;
     cycles += work / product_efficiency(slice.rows, pixels, depth, isa) +
-              sums * (kSumCycles + 0.3 * static_cast<double>(shape.kernel[0]));
+              sums * (kSumCycles + kRowCycles * static_cast<double>(shape.kernel[0] - 1));
   }
   const double compute = cycles / kGigahertz / target.threads;
   const auto bytes = static_cast<double>(weights_bytes(shape));
-  constexpr std::int64_t kHardlyAny = 12;
+  constexpr std::int64_t kHardlyAny = 24;
   constexpr double kUnaheadBytesPerNs = 14;
   if (pixels < kHardlyAny) return compute + bytes / kUnaheadBytesPerNs / target.threads;
   // The products fetch their weights ahead, but not faster than memory gives them.

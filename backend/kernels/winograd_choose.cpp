@@ -46,7 +46,7 @@ Tuning blocked(const ConvShape& shape, const Tiling& tiling, const Target& targe
 // Time of the member that has most to do.
 double member_ns(const ConvShape& given, const Channels& division, const Tuning& tuning, const Split& split) {
   constexpr double kMemoryBytesPerNs = 15;
-  constexpr double kSharedBytesPerNs = 30;  // where all members read the same
+  constexpr double kSharedBytesPerNs = 20;  // where all members read the same
   constexpr double kAgainBytesPerNs = 60;   // what every block of tiles but the first reads
   // Cycles per vector of channels and frequency, one axis or two.
   constexpr std::array<double, 2> kInputCycles{3.9, 7.8};
@@ -54,6 +54,10 @@ double member_ns(const ConvShape& given, const Channels& division, const Tuning&
   constexpr double kSumCycles = 1.5;  // of a product, for each vector of sums
   // Of a slice's product: filling the pipeline, and the first weights, which nothing has fetched ahead.
   constexpr double kCallCycles = 250;
+  // Of few channels the transforms along seven points, which have no zero among them, take longer by comparison.
+  constexpr std::int64_t kFewChannels = 32;
+  constexpr double kSevenPoints = 1.06;
+  constexpr double kStartNs = 3000;
   const ConvShape shape = without_stride(given);
   const bool is_wide = tuning.isa == Isa::avx512;
   const double lanes = is_wide ? 16 : 8;
@@ -65,6 +69,9 @@ double member_ns(const ConvShape& given, const Channels& division, const Tuning&
   double cycles = 0;
   double fetch = 0;
   for (const TileGroup& g : tile_groups(tuning.tiling)) {
+    const bool is_few = shape.in_channels <= kFewChannels;
+    const double slower_y = is_few && g.y().points() == 7 ? kSevenPoints : 1;
+    const double slower_x = is_few && g.x().points() == 7 ? kSevenPoints : 1;
     const std::int64_t tiles = ceil_div(g.tiles() * shape.batch, split.row_parts);
     const std::int64_t count = ceil_div(tiles, tuning.tiles);
     const auto frequencies = static_cast<double>(g.frequencies());
@@ -79,9 +86,10 @@ double member_ns(const ConvShape& given, const Channels& division, const Tuning&
       rows += slice.rows;
     }
     const std::size_t axes = g.row_y != 0 && g.row_x != 0 ? 1 : 0;
-    cycles += frequencies * (products * part + static_cast<double>(tiles) / lanes * wider_vectors *
-                                                   (kInputCycles[axes] * static_cast<double>(shape.in_channels) +
-                                                    kOutputCycles[axes] * outputs));
+    cycles += slower_y * slower_x * frequencies *
+              (products * part +
+               static_cast<double>(tiles) / lanes * wider_vectors *
+                   (kInputCycles[axes] * static_cast<double>(shape.in_channels) + kOutputCycles[axes] * outputs));
     const double weights = frequencies * depth * static_cast<double>(rows * kFloat) * part;
     fetch += weights * (1 / bytes_per_ns + static_cast<double>(count - 1) / kAgainBytesPerNs);
   }
@@ -89,7 +97,7 @@ double member_ns(const ConvShape& given, const Channels& division, const Tuning&
   // The products fetch their weights ahead, but not all of them and no faster than memory gives them.
   constexpr double kExposedFetch = 0.8;
   constexpr double kExposedCompute = 0.4;
-  return std::max(compute + kExposedFetch * fetch, fetch + kExposedCompute * compute);
+  return kStartNs + std::max(compute + kExposedFetch * fetch, fetch + kExposedCompute * compute);
 }
 
 }  // namespace
