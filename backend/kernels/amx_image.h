@@ -31,7 +31,7 @@ struct Image {
   // For pieces of at most `most_pixels` pixels.
   Image(const ConvShape& shape, std::int64_t most_pixels);
 
-  // Lines that a piece takes of a digit of a block of inputs.
+  // Lines that a piece takes of a block of inputs.
   std::int64_t piece_lines() const { return phases() * phase_lines; }
   std::int64_t phases() const { return static_cast<std::int64_t>(y.phases.size() * x.phases.size()); }
   // Lines from a pixel's own, of the first phase, to the one that each tap reads.
