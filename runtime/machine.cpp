@@ -26,8 +26,7 @@ bool has_amx() {
   unsigned ecx = 0;
   unsigned edx = 0;
   if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return false;
-  static const bool may_use = (edx & kTiles) == kTiles && may_use_tiles();
-  return may_use;
+  return (edx & kTiles) == kTiles && may_use_tiles();
 }
 
 }  // namespace
@@ -42,7 +41,8 @@ bool cpu_has(std::string_view isa) {
                       __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&
                       __builtin_cpu_supports("avx512cd") != 0;
   if (isa == "avx512") return avx512;
-  if (isa == "amx") return avx512 && has_amx();
+  static const bool amx = has_amx();  // virtual machines take long to say
+  if (isa == "amx") return avx512 && amx;
   return false;
 }
 

@@ -17,6 +17,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <future>
 #include <random>
 #include <utility>
 
@@ -42,7 +43,7 @@ struct Header {
   std::uint64_t description_bytes = 0;
   std::uint64_t weights_offset = 0;
   std::uint64_t weights_bytes = 0;
-  std::uint64_t checksum = 0;  // XXH3 of the whole file with zeros here
+  std::uint64_t checksum = 0;  // as checksum_of gives it, with zeros here
   std::uint64_t reserved = 0;
 };
 static_assert(sizeof(Header) == 64);
@@ -118,10 +119,18 @@ struct HashStateDeleter {
   void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
 };
 
-std::uint64_t hash_of(std::span<const Bytes> parts) {
+// XXH3 of what is before the weights and of the hashes of both halves of them, which two threads make: reading them is
+// what loading a plan waits for.
+std::uint64_t checksum_of(std::span<const Bytes> before, Bytes weights) {
+  const auto hash = [](Bytes bytes) { return XXH3_64bits(bytes.data(), bytes.size()); };
+  const Bytes first = weights.first(weights.size() / 2);
+  // Deferred where no thread can be had.
+  auto second = std::async(std::launch::async | std::launch::deferred, hash, weights.subspan(first.size()));
+  const std::array<std::uint64_t, 2> halves{hash(first), second.get()};
   const std::unique_ptr<XXH3_state_t, HashStateDeleter> state(XXH3_createState());
   DEEPER_CHECK(state != nullptr && XXH3_64bits_reset(state.get()) == XXH_OK, "hashing a plan");
-  for (const Bytes& part : parts) XXH3_64bits_update(state.get(), part.data(), part.size());
+  for (const Bytes& part : before) XXH3_64bits_update(state.get(), part.data(), part.size());
+  XXH3_64bits_update(state.get(), halves.data(), sizeof halves);
   return XXH3_64bits_digest(state.get());
 }
 
@@ -183,8 +192,10 @@ Header read_header(const std::filesystem::path& path, Bytes file) {
   if (!fits) refuse(path, "is a damaged plan: its parts do not fit the file");
   Header unsigned_header = header;
   unsigned_header.checksum = 0;
-  const Bytes parts[] = {bytes_of(unsigned_header), file.subspan(sizeof header)};
-  if (hash_of(parts) != header.checksum) refuse(path, "is a damaged plan: its checksum is wrong");
+  const Bytes before[] = {bytes_of(unsigned_header),
+                          file.subspan(sizeof header, header.weights_offset - sizeof header)};
+  if (checksum_of(before, file.subspan(header.weights_offset)) != header.checksum)
+    refuse(path, "is a damaged plan: its checksum is wrong");
   return header;
 }
 
@@ -206,10 +217,11 @@ void save_plan(const Plan& plan, const std::filesystem::path& path) {
   header.weights_bytes = weights.size();
   header.file_bytes = header.weights_offset + weights.size();
   const std::vector<std::byte> zeros(header.weights_offset - sizeof header - description.size());
-  std::array<Bytes, 4> parts = {bytes_of(header), std::as_bytes(std::span(description)), zeros, weights};
-  header.checksum = hash_of(parts);
+  const std::array<Bytes, 3> before = {bytes_of(header), std::as_bytes(std::span(description)), zeros};
+  header.checksum = checksum_of(before, weights);
   TemporaryFile file(path);
-  for (const Bytes& part : parts) file.append(part);
+  for (const Bytes& part : before) file.append(part);
+  file.append(weights);
   file.rename_to_target();
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cmath>
 #include <cstring>
@@ -138,12 +139,23 @@ class PlanFile : public testing::Test {
   }
 };
 
+constexpr std::size_t kWeightsOffsetAt = 32;
 constexpr std::size_t kChecksumAt = 48;
 
 // Makes the file's checksum right again, so that what it says is looked at.
 std::string signed_again(std::string bytes) {
   std::memset(&bytes[kChecksumAt], 0, 8);
-  const std::uint64_t checksum = XXH3_64bits(bytes.data(), bytes.size());
+  std::uint64_t offset = 0;
+  std::memcpy(&offset, &bytes[kWeightsOffsetAt], 8);
+  offset = std::min<std::uint64_t>(offset, bytes.size());
+  const std::string weights = bytes.substr(offset);
+  const std::size_t half = weights.size() / 2;
+  std::string hashed = bytes.substr(0, offset);
+  for (const std::string& part : {weights.substr(0, half), weights.substr(half)}) {
+    const std::uint64_t hash = XXH3_64bits(part.data(), part.size());
+    hashed.append(reinterpret_cast<const char*>(&hash), sizeof hash);
+  }
+  const std::uint64_t checksum = XXH3_64bits(hashed.data(), hashed.size());
   std::memcpy(&bytes[kChecksumAt], &checksum, 8);
   return bytes;
 }
