@@ -385,9 +385,9 @@ double estimate_ns(const ConvShape& shape, const Target& target) {
   }
   const double compute = cycles / kGigahertz / target.threads;
   const auto bytes = static_cast<double>(weights_bytes(shape));
-  constexpr std::int64_t kHardlyAny = 24;
+  const std::int64_t hardly_any = target.isa == Isa::avx512 ? 24 : 12;
   constexpr double kUnaheadBytesPerNs = 14;
-  if (pixels < kHardlyAny) return compute + bytes / kUnaheadBytesPerNs / target.threads;
+  if (pixels < hardly_any) return compute + bytes / kUnaheadBytesPerNs / target.threads;
   // The products fetch their weights ahead, but not faster than memory gives them.
   const double fetch = bytes / kMemoryBytesPerNs;
   return std::max(compute + fetch / 2, fetch);

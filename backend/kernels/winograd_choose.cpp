@@ -54,7 +54,8 @@ double member_ns(const ConvShape& given, const Channels& division, const Tuning&
   constexpr double kSumCycles = 1.5;  // of a product, for each vector of sums
   // Of a slice's product: filling the pipeline, and the first weights, which nothing has fetched ahead.
   constexpr double kCallCycles = 250;
-  // Of few channels the transforms along seven points, which have no zero among them, take longer by comparison.
+  // With wide vectors what does not grow with the channels weighs more: starting, and of few channels the transforms
+  // along seven points, which have no zero among them.
   constexpr std::int64_t kFewChannels = 32;
   constexpr double kSevenPoints = 1.06;
   constexpr double kStartNs = 3000;
@@ -69,7 +70,7 @@ double member_ns(const ConvShape& given, const Channels& division, const Tuning&
   double cycles = 0;
   double fetch = 0;
   for (const TileGroup& g : tile_groups(tuning.tiling)) {
-    const bool is_few = shape.in_channels <= kFewChannels;
+    const bool is_few = is_wide && shape.in_channels <= kFewChannels;
     const double slower_y = is_few && g.y().points() == 7 ? kSevenPoints : 1;
     const double slower_x = is_few && g.x().points() == 7 ? kSevenPoints : 1;
     const std::int64_t tiles = ceil_div(g.tiles() * shape.batch, split.row_parts);
@@ -97,7 +98,7 @@ double member_ns(const ConvShape& given, const Channels& division, const Tuning&
   // The products fetch their weights ahead, but not all of them and no faster than memory gives them.
   constexpr double kExposedFetch = 0.8;
   constexpr double kExposedCompute = 0.4;
-  return kStartNs + std::max(compute + kExposedFetch * fetch, fetch + kExposedCompute * compute);
+  return (is_wide ? kStartNs : 0) + std::max(compute + kExposedFetch * fetch, fetch + kExposedCompute * compute);
 }
 
 }  // namespace
