@@ -22,10 +22,14 @@ class Weights {
     for (std::int64_t output = 0; output < outputs_; ++output) {
       const std::span<const float> of_output(weights_ + output * inputs_ * taps_,
                                              static_cast<std::size_t>(inputs_ * taps_));
-      for (const float weight : of_output) largest_[output] = std::max(largest_[output], std::abs(weight));
+      for (const float weight : of_output) {
+        // What is not a number stays the largest.
+        largest_[output] = std::isfinite(weight) ? std::max(largest_[output], std::abs(weight)) : std::nanf("");
+      }
     }
   }
 
+  // Not a number where a weight is not finite.
   float largest(std::int64_t output) const { return largest_[output]; }
 
   // As a fixed-point number.

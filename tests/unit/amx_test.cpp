@@ -146,6 +146,22 @@ TEST_F(Amx, WhatIsNotFiniteIsSeen) {
   }
 }
 
+TEST_F(Amx, WeightsThatAreNotFiniteAreSeen) {
+  std::mt19937 random(8);
+  ConvCase c = testing::make_case(same(80, 9, 32, {3, 3}), {}, random);
+  const std::vector<float> want = run_safe(c);
+  constexpr std::size_t kOutput = 5;
+  c.weights[kOutput * 80 * 9 + 100] = std::numeric_limits<float>::infinity();
+  const std::vector<float> got = run_safe(c);
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    const bool is_hit = i % 32 == kOutput;
+    ASSERT_EQ(std::isnan(got[i]), is_hit) << i;
+    if (!is_hit) {
+      ASSERT_EQ(got[i], want[i]);
+    }
+  }
+}
+
 TEST_F(Amx, TheSameBitsForTheSameThreads) {
   std::mt19937 random(3);
   ConvShape shape = same(300, 14, 96, {3, 3});
