@@ -41,9 +41,9 @@ bool cpu_has(std::string_view isa) {
                       __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&
                       __builtin_cpu_supports("avx512cd") != 0;
   if (isa == "avx512") return avx512;
-  static const bool amx = has_amx();  // virtual machines take long to say
-  if (isa == "amx") return avx512 && amx;
-  return false;
+  if (isa != "amx") return false;
+  static const bool amx = avx512 && has_amx();  // virtual machines take long to say
+  return amx;
 }
 
 std::string onednn_version() {

@@ -194,8 +194,9 @@ Header read_header(const std::filesystem::path& path, Bytes file) {
   unsigned_header.checksum = 0;
   const Bytes before[] = {bytes_of(unsigned_header),
                           file.subspan(sizeof header, header.weights_offset - sizeof header)};
-  if (checksum_of(before, file.subspan(header.weights_offset)) != header.checksum)
+  if (checksum_of(before, file.subspan(header.weights_offset)) != header.checksum) {
     refuse(path, "is a damaged plan: its checksum is wrong");
+  }
   return header;
 }
 

@@ -125,10 +125,11 @@ std::shared_ptr<State> make_state(const ConvShape& shape, const Tuning& tuning, 
     const Range pixels = share(state->shape.batch * state->image.pixels, part, state->split.row_parts);
     state->chunks.push_back(make_chunks(state->shape, state->image, tuning.pixels, pixels));
   }
+  const std::vector<Range> groups = groups_of(shape, tuning.blocks);
   for (const std::vector<Chunk>& chunks : state->chunks) {
     state->items.emplace_back();
     for (const Chunk& chunk : chunks) {
-      for (const Range& group : groups_of(shape, tuning.blocks)) state->items.back().push_back({&chunk, group});
+      for (const Range& group : groups) state->items.back().push_back({&chunk, group});
     }
   }
   return state;
@@ -202,10 +203,10 @@ class Member {
       product.a = input_.at(pixels.line);
       product.next_lines = product.next < next_end ? ceil_div(kDigits * kTileRows, count) : 0;
       const bool is_signed = input_.are_signed[pixels.line];
-      amx::multiply(product, is_signed, state_.tuning.levels, sums_.data());
+      how.levels = is_signed ? state_.tuning.levels : kMostLevels - 1;
+      amx::multiply(product, is_signed, how.levels, sums_.data());
       product.next += product.next_lines * product.blocks * taps;
       how.units = input_.units + pixels.line;
-      how.levels = is_signed ? state_.tuning.levels : kMostLevels - 1;
       finish(how, pixels.runs, sums_.data());
       if (kept_ != nullptr) how.kept += kTileRows * kTileRows;
     }

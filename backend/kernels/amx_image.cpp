@@ -64,8 +64,9 @@ void for_rows_of(const ConvShape& s, const Image& image, const Piece& piece, con
     const std::int64_t phase_x = image.x.phases[phase % phases_x];
     const Range columns = covered(s, phase_x, image.pitch);
     for (std::int64_t line = piece.pixels.first; line < end;) {
-      const std::int64_t first = line / image.pitch * image.pitch;
-      const std::int64_t y = line / image.pitch * s.op.strides[0] + image.y.phases[phase / phases_x] - s.op.pads[0];
+      const std::int64_t of_image = line / image.pitch;
+      const std::int64_t first = of_image * image.pitch;
+      const std::int64_t y = of_image * s.op.strides[0] + image.y.phases[phase / phases_x] - s.op.pads[0];
       Row row{.line = piece.line + phase * image.phase_lines + line - piece.pixels.first,
               .count = std::min(end, first + image.pitch) - line};
       if (y >= 0 && y < s.input[0]) {
