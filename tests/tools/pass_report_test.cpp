@@ -90,8 +90,8 @@ TEST(PassReport, WorksInABrowser) {
   const std::string text = between(browse(folder, folder.file("clicked.html")), "<pre id=\"saw\">", "</pre>");
   ASSERT_TRUE(nlohmann::json::accept(text)) << text;
   const auto saw = nlohmann::json::parse(text);
-  EXPECT_EQ(saw["rows"], 40);
-  EXPECT_EQ(saw["bars"], 15);
+  EXPECT_EQ(saw["rows"], 43);
+  EXPECT_EQ(saw["bars"], 16);
   EXPECT_THAT(saw["steps"].get<std::vector<std::string>>(), ::testing::Contains("eliminate_concat"));
   EXPECT_THAT(saw["worth"].get<std::vector<std::string>>(), ::testing::Contains("merge_sibling_convs"));
   EXPECT_THAT(saw["remarks"].get<std::vector<std::string>>(), ::testing::Contains("same plan"));
