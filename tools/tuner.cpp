@@ -1,13 +1,18 @@
 #include "tools/tuner.h"
 
-#include <emmintrin.h>
+#include <sys/mman.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <new>
+#include <optional>
+#include <span>
 
 #include "ir/error.h"
+#include "runtime/plan.h"
 #include "runtime/session.h"
 
 namespace deeper {
@@ -20,23 +25,49 @@ using backend::ConvRecords;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t kHeldBytes = std::uint64_t{2} << 30;  // of weights, by the plans that run in turn
-constexpr std::uint64_t kCacheBytes = std::uint64_t{64} << 20;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-// A plan that can run and the times of its steps.
+// What a plan does other than the cost model would: the convolutions of one colour take their way number `way`.
+struct Change {
+  std::size_t color = 0;
+  std::size_t way = 0;
+};
+
+// Where the weights of whichever plan runs lie, since memory is not equally fast everywhere.
+class Stage final : public runtime::Weights {
+ public:
+  explicit Stage(std::size_t size)
+      : bytes_(static_cast<std::byte*>(::operator new[](size, std::align_val_t{kHugePage}))), size_(size) {
+    madvise(bytes_.get(), size, MADV_HUGEPAGE);
+  }
+  std::span<const std::byte> bytes() const override { return {bytes_.get(), size_}; }
+  void put(std::span<const std::byte> bytes) { std::ranges::copy(bytes, bytes_.get()); }
+
+ private:
+  static constexpr std::size_t kHugePage = std::size_t{2} << 20;
+  struct Delete {
+    void operator()(std::byte* bytes) const { ::operator delete[](bytes, std::align_val_t{kHugePage}); }
+  };
+  std::unique_ptr<std::byte[], Delete> bytes_;
+  std::size_t size_;
+};
+
+// A plan and, while it takes its turn, the times of its steps.
 struct Variant {
-  std::size_t number = 0;
+  Change change;
   std::vector<CompiledConv> convs;
-  runtime::Program program;
-  runtime::Session session;
+  runtime::Plan plan;
+  std::optional<runtime::Program> program;
   std::vector<std::vector<std::int64_t>> step_ns;  // of each run
 
-  Variant(std::size_t which, std::vector<CompiledConv> compiled, runtime::Plan plan)
-      : number(which),
-        convs(std::move(compiled)),
-        program(std::move(plan), backend::kernel_table()),
-        session(program, {}) {}
+  std::span<const std::byte> weights() const { return plan.weights->bytes(); }
+  void begin(const std::shared_ptr<Stage>& stage) {
+    runtime::Plan staged = plan;
+    staged.weights = stage;
+    program.emplace(std::move(staged), backend::kernel_table());
+    step_ns.clear();
+  }
 };
 
 // Numbers for the ports of all plans of a graph.
@@ -59,20 +90,17 @@ struct Ports {
   }
 };
 
-void evict(std::span<const std::byte> bytes) {
-  constexpr std::size_t kLine = 64;
-  for (std::size_t i = 0; i < bytes.size(); i += kLine) _mm_clflush(bytes.data() + i);
-  _mm_mfence();
-}
-
-// Runs and times one plan; gives the whole time.
-double run_once(Variant& variant, Ports& ports) {
-  std::vector<std::int64_t> ns(variant.program.plan().steps.size());
-  const auto start = Clock::now();
-  const runtime::Status status = variant.session.run_profiled(ports.in_views, ports.out_views, ns);
-  DEEPER_CHECK(status == runtime::Status::ok, "running a plan to measure it");
+// Times the second of two runs of a plan: the caches are to hold what this plan leaves in them, not what others did.
+// The session's memory, too, is what the one before has given back.
+void run_twice(Variant& variant, Stage& stage, Ports& ports) {
+  stage.put(variant.weights());
+  runtime::Session session(*variant.program, {});
+  std::vector<std::int64_t> ns(variant.plan.steps.size());
+  for (int run = 0; run < 2; ++run) {
+    const runtime::Status status = session.run_profiled(ports.in_views, ports.out_views, ns);
+    DEEPER_CHECK(status == runtime::Status::ok, "running a plan to measure it");
+  }
   variant.step_ns.push_back(std::move(ns));
-  return seconds_since(start);
 }
 
 double median(std::vector<double> values) {
@@ -81,14 +109,19 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-double median_ns(const Variant& variant, const CompiledConv& conv) {
-  std::vector<double> times;
-  for (const std::vector<std::int64_t>& run : variant.step_ns) {
-    double sum = 0;
-    for (std::size_t step = conv.first_step; step < conv.last_step; ++step) sum += static_cast<double>(run[step]);
-    times.push_back(sum);
+// Median times of the convolutions.
+std::vector<double> conv_ns(const Variant& variant) {
+  std::vector<double> result;
+  for (const CompiledConv& conv : variant.convs) {
+    std::vector<double> times;
+    for (const std::vector<std::int64_t>& run : variant.step_ns) {
+      double sum = 0;
+      for (std::size_t step = conv.first_step; step < conv.last_step; ++step) sum += static_cast<double>(run[step]);
+      times.push_back(sum);
+    }
+    result.push_back(median(std::move(times)));
   }
-  return median(std::move(times));
+  return result;
 }
 
 // The measuring of one graph.
@@ -101,48 +134,53 @@ class Measurement {
   }
 
   std::vector<MeasuredConv> take() {
-    std::unique_ptr<Variant> first = compiled(0);
-    find_convs(*first);
-    std::size_t variants = 1;
-    for (const MeasuredConv& conv : convs_) variants = std::max(variants, conv.choices.size());
-    const std::uint64_t held = first->program.plan().weights->bytes().size() * 2;
-    const std::size_t at_once = std::clamp<std::size_t>(kHeldBytes / std::max<std::uint64_t>(held, 1), 2, variants + 1);
-    for (std::size_t k = 0; k < variants; k += at_once) {
-      std::vector<std::unique_ptr<Variant>> turn;
-      for (std::size_t i = k; i < std::min(variants, k + at_once); ++i) {
-        turn.push_back(i == 0 ? std::move(first) : compiled(i));
-        tell("compiling", static_cast<double>(i) / static_cast<double>(variants) * kCompileShare);
+    Variant picks = compiled({});
+    find_convs(picks);
+    paint();
+    const std::vector<Change> changes = all_changes();
+    const std::uint64_t held = picks.weights().size() * 2;
+    const std::size_t at_once = std::max<std::size_t>(kHeldBytes / std::max<std::uint64_t>(held, 1), 3) - 1;
+    for (std::size_t k = 0; k < changes.size(); k += at_once) {
+      const std::span<const Change> now = std::span(changes).subspan(k, std::min(at_once, changes.size() - k));
+      const double begun = static_cast<double>(k) / static_cast<double>(changes.size());
+      const double part = static_cast<double>(now.size()) / static_cast<double>(changes.size());
+      std::vector<Variant> others;
+      for (const Change& change : now) {
+        const double share = static_cast<double>(others.size()) / static_cast<double>(now.size());
+        tell("compiling", begun + part * kCompileShare * share);
+        others.push_back(compiled(change));
       }
-      measure(turn, static_cast<double>(k) / static_cast<double>(variants), variants);
+      measure(picks, others, begun + part * kCompileShare, part * (1 - kCompileShare));
     }
     settle();
     return std::move(convs_);
   }
 
  private:
-  static constexpr double kCompileShare = 0.2;
+  static constexpr std::size_t kColors = 3;
+  static constexpr double kCompileShare = 0.3;
   static constexpr double kSeconds = 20;
 
   void tell(std::string_view what, double share) const {
     if (report_) report_(what, share);
   }
 
-  const ConvChoice& choice_of(const MeasuredConv& conv, std::size_t variant) const {
-    return conv.choices[variant % conv.choices.size()].choice;
+  // Of a convolution with fewer ways those behind the last are the first again.
+  std::size_t way_of(std::size_t conv, const Change& change) const {
+    return colors_[conv] == change.color ? change.way % convs_[conv].choices.size() : 0;
   }
 
-  // The plan in which every convolution takes its way number `variant`, from the first again behind the last.
-  std::unique_ptr<Variant> compiled(std::size_t variant) const {
+  Variant compiled(const Change& change) const {
     CompileOptions options = options_;
     auto records = std::make_shared<ConvRecords>();
-    for (const MeasuredConv& conv : convs_) {
-      const ConvChoice& choice = choice_of(conv, variant);
-      (*records)[conv.key] = {.algorithm = std::string(choice.algorithm->name), .tuning = choice.candidate.tuning};
+    for (std::size_t i = 0; i < convs_.size(); ++i) {
+      const ConvChoice& choice = convs_[i].choices[way_of(i, change)].choice;
+      (*records)[convs_[i].key] = {.algorithm = std::string(choice.algorithm->name), .tuning = choice.candidate.tuning};
     }
     options.records = std::move(records);
     std::vector<CompiledConv> convs;
     runtime::Plan plan = backend::compile(graph_, target_, options, convs);
-    return std::make_unique<Variant>(variant, std::move(convs), std::move(plan));
+    return {.change = change, .convs = std::move(convs), .plan = std::move(plan), .program = {}, .step_ns = {}};
   }
 
   void find_convs(const Variant& first) {
@@ -164,44 +202,78 @@ class Measurement {
     for (std::size_t i = 0; i < convs_.size(); ++i) times_[i].resize(convs_[i].choices.size());
   }
 
-  // Runs the variants in turn and keeps the median times of their convolutions.
-  void measure(std::vector<std::unique_ptr<Variant>>& turn, double begun, std::size_t variants) {
-    Ports ports(turn.front()->program.plan());
-    std::uint64_t weights = 0;
-    double round_seconds = 0;
-    for (const auto& variant : turn) {
-      weights += variant->program.plan().weights->bytes().size();
-      round_seconds += run_once(*variant, ports);
-      variant->step_ns.clear();
+  // Gives convolutions that are near one another different colours, as far as there are enough.
+  void paint() {
+    constexpr std::size_t kNear = 2;
+    colors_.assign(convs_.size(), kColors);
+    for (std::size_t i = 0; i < convs_.size(); ++i) {
+      std::array<std::size_t, kColors + 1> seen{};
+      for (std::size_t a = 0; a < of_place_.size(); ++a) {
+        for (std::size_t b = a + 1; b <= a + kNear && b < of_place_.size(); ++b) {
+          const std::size_t weight = kNear + 1 - (b - a);
+          if (of_place_[a] == i) seen[colors_[of_place_[b]]] += weight;
+          if (of_place_[b] == i) seen[colors_[of_place_[a]]] += weight;
+        }
+      }
+      colors_[i] = static_cast<std::size_t>(std::ranges::min_element(seen.begin(), seen.end() - 1) - seen.begin());
     }
-    const double part = static_cast<double>(turn.size()) / static_cast<double>(variants);
-    const int runs = runs_ > 0 ? runs_ : static_cast<int>(std::clamp(kSeconds * part / (2 * round_seconds), 7.0, 41.0));
+  }
+
+  std::vector<Change> all_changes() const {
+    std::vector<Change> changes;
+    for (std::size_t color = 0; color < kColors; ++color) {
+      std::size_t ways = 1;
+      for (std::size_t i = 0; i < convs_.size(); ++i) {
+        if (colors_[i] == color) ways = std::max(ways, convs_[i].choices.size());
+      }
+      for (std::size_t way = 1; way < ways; ++way) changes.push_back({.color = color, .way = way});
+    }
+    if (changes.empty()) changes.emplace_back();  // the picks are measured all the same
+    return changes;
+  }
+
+  // Runs the plans in turn and keeps the median times of their convolutions.
+  void measure(Variant& picks, std::span<Variant> others, double begun, double part) {
+    std::vector<Variant*> turn{&picks};
+    for (Variant& other : others) turn.push_back(&other);
+    std::size_t most = 0;
+    for (const Variant* variant : turn) most = std::max(most, variant->weights().size());
+    const auto stage = std::make_shared<Stage>(most);
+    Ports ports(picks.plan);
+    for (Variant* variant : turn) variant->begin(stage);
+    const auto run_all = [&] {
+      const auto start = Clock::now();
+      for (Variant* variant : turn) run_twice(*variant, *stage, ports);
+      return seconds_since(start);
+    };
+    const double round_seconds = run_all();
+    for (Variant* variant : turn) variant->step_ns.clear();
+    const int runs = runs_ > 0 ? runs_ : static_cast<int>(std::clamp(kSeconds * part / round_seconds, 7.0, 41.0));
     for (int run = 0; run < runs; ++run) {
-      for (const auto& variant : turn) {
-        // Once more than is timed: the caches are to hold what this plan leaves in them, not what others did.
-        run_once(*variant, ports);
-        variant->step_ns.pop_back();
-        if (weights < kCacheBytes) evict(variant->program.plan().weights->bytes());
-        run_once(*variant, ports);
-      }
-      const double done = begun + part * (run + 1) / runs;
-      tell("measuring", kCompileShare + (1 - kCompileShare) * done);
+      run_all();
+      tell("measuring", begun + part * (run + 1) / runs);
     }
-    for (const auto& variant : turn) {
-      for (std::size_t place = 0; place < variant->convs.size(); ++place) {
-        auto& of_conv = times_[of_place_[place]];
-        of_conv[variant->number % of_conv.size()].push_back(median_ns(*variant, variant->convs[place]));
-      }
+    const std::vector<double> picked = conv_ns(picks);
+    for (const Variant* variant : turn) keep_times(*variant, picked);
+  }
+
+  // The times of a plan's convolutions, at the speed of the plan of picks: by what else runs, wide vectors or tiles,
+  // the clock is another, which those tell that have not changed.
+  void keep_times(const Variant& variant, std::span<const double> picked) {
+    const std::vector<double> ns = conv_ns(variant);
+    std::vector<double> ratios;
+    for (std::size_t place = 0; place < ns.size(); ++place) {
+      if (way_of(of_place_[place], variant.change) == 0) ratios.push_back(ns[place] / picked[place]);
+    }
+    const double slower = ratios.empty() ? 1 : median(std::move(ratios));
+    for (std::size_t place = 0; place < ns.size(); ++place) {
+      times_[of_place_[place]][way_of(of_place_[place], variant.change)].push_back(ns[place] / slower);
     }
   }
 
   void settle() {
     for (std::size_t i = 0; i < convs_.size(); ++i) {
-      for (std::size_t k = 0; k < convs_[i].choices.size(); ++k) {
-        double sum = 0;
-        for (const double ns : times_[i][k]) sum += ns;
-        convs_[i].choices[k].ns = sum / static_cast<double>(times_[i][k].size());
-      }
+      for (std::size_t k = 0; k < convs_[i].choices.size(); ++k) convs_[i].choices[k].ns = median(times_[i][k]);
     }
   }
 
@@ -212,7 +284,8 @@ class Measurement {
   const ProgressReport& report_;
   std::vector<MeasuredConv> convs_;
   std::vector<std::size_t> of_place_;                    // of a convolution of the graph, in convs_
-  std::vector<std::vector<std::vector<double>>> times_;  // [conv][choice]: a median of each place and variant
+  std::vector<std::size_t> colors_;                      // of convs_
+  std::vector<std::vector<std::vector<double>>> times_;  // [conv][choice]: a median of each place and plan
 };
 
 }  // namespace
