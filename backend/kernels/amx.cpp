@@ -25,14 +25,14 @@ std::int64_t lines_of(const Image& image, const Tuning& tuning) {
 
 // Time of the member that has most to do.
 double member_ns(const ConvShape& shape, const Tuning& tuning, const Split& split) {
-  constexpr double kProductNs = 4.5;   // of tiles of digits
+  constexpr double kProductNs = 4.3;   // of tiles of digits
   constexpr double kFarWeights = 1.4;  // times that where a block's weights do not stay in L1
-  constexpr double kSplitNs = 5.8;     // of a pixel's block of inputs
-  constexpr double kPixelNs = 2.4;
-  constexpr double kSumsNs = 40;  // to finish those of a tile of pixels and one of output channels
-  constexpr double kSourceBytesPerNs = 32;
-  constexpr double kResultBytesPerNs = 27;
-  constexpr double kMemoryBytesPerNs = 14.8;
+  constexpr double kSplitNs = 6.9;     // of a pixel's block of inputs
+  constexpr double kPixelNs = 2.3;
+  constexpr double kSumsNs = 46;  // to finish those of a tile of pixels and one of output channels
+  constexpr double kSourceBytesPerNs = 34;
+  constexpr double kResultBytesPerNs = 28;
+  constexpr double kMemoryBytesPerNs = 32;
   constexpr double kSharedBytesPerNs = 17;  // where all members read the same
   constexpr double kAgainBytesPerNs = 60;   // what every chunk but the first reads
   constexpr double kExposed = 0.85;

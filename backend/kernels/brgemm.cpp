@@ -381,18 +381,14 @@ std::int64_t weights_bytes(const ConvShape& shape, const Tuning&) {
 
 double estimate_ns(const ConvShape& shape, const Target& target) {
   constexpr double kGigahertz = 3.4;
-  constexpr double kMemoryBytesPerNs = 18;
-  constexpr double kPixelPassBytesPerNs = 60;
+  constexpr double kMemoryBytesPerNs = 26;
   const ConvShape flat = flatten(shape);
   const Tuning tuning = choose(shape, target);
   constexpr double kBeyondProducts = 1.1;
   const double products =
       kBeyondProducts * product_cycles(flat, tuning) / kGigahertz / static_cast<double>(target.threads);
-  const auto result_bytes =
-      static_cast<double>(shape.batch * shape.output[0] * shape.output[1] * shape.out_channels * 4);
-  const double passes = result_bytes / kPixelPassBytesPerNs / static_cast<double>(target.threads);
   const double fetch = static_cast<double>(weights_bytes(shape, tuning)) / kMemoryBytesPerNs;
-  return products + fetch + passes;
+  return products + fetch;
 }
 
 runtime::Executable prepare(const runtime::Step& step, int /*threads*/) {

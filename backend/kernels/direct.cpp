@@ -370,8 +370,8 @@ std::int64_t scratch_bytes(const ConvShape& shape, const Tuning& tuning, int thr
 double estimate_ns(const ConvShape& shape, const Target& target) {
   constexpr double kGigahertz = 3.4;
   constexpr double kMemoryBytesPerNs = 18;
-  constexpr double kSumCycles = 5;    // of a block, for each vector of sums
-  constexpr double kRowCycles = 4.2;  // for every row of a window but the first
+  constexpr double kSumCycles = 4;    // of a block, for each vector of sums
+  constexpr double kRowCycles = 3.4;  // for every row of a window but the first
   const std::int64_t pixels = shape.batch * shape.output[0] * shape.output[1];
   const std::int64_t depth = shape.in_channels * window(shape);
   double cycles = 0;
@@ -385,12 +385,13 @@ double estimate_ns(const ConvShape& shape, const Target& target) {
   }
   const double compute = cycles / kGigahertz / target.threads;
   const auto bytes = static_cast<double>(weights_bytes(shape));
-  const std::int64_t hardly_any = target.isa == Isa::avx512 ? 24 : 12;
+  constexpr std::int64_t kHardlyAny = 12;
   constexpr double kUnaheadBytesPerNs = 14;
-  if (pixels < hardly_any) return compute + bytes / kUnaheadBytesPerNs / target.threads;
+  if (pixels < kHardlyAny) return compute + bytes / kUnaheadBytesPerNs / target.threads;
   // The products fetch their weights ahead, but not faster than memory gives them.
+  constexpr double kExposedFetch = 0.25;
   const double fetch = bytes / kMemoryBytesPerNs;
-  return std::max(compute + fetch / 2, fetch);
+  return std::max(compute + kExposedFetch * fetch, fetch);
 }
 
 runtime::Executable prepare(const runtime::Step& step, int /*threads*/) {

@@ -45,24 +45,19 @@ Tuning blocked(const ConvShape& shape, const Tiling& tiling, const Target& targe
 
 // Time of the member that has most to do.
 double member_ns(const ConvShape& given, const Channels& division, const Tuning& tuning, const Split& split) {
-  constexpr double kMemoryBytesPerNs = 15;
+  constexpr double kMemoryBytesPerNs = 13;
   constexpr double kSharedBytesPerNs = 20;  // where all members read the same
   constexpr double kAgainBytesPerNs = 60;   // what every block of tiles but the first reads
   // Cycles per vector of channels and frequency, one axis or two.
-  constexpr std::array<double, 2> kInputCycles{3.9, 7.8};
-  constexpr std::array<double, 2> kOutputCycles{1.2, 2.4};
-  constexpr double kSumCycles = 1.5;  // of a product, for each vector of sums
+  constexpr std::array<double, 2> kInputCycles{3.9, 5};
+  constexpr std::array<double, 2> kOutputCycles{1.2, 3.75};
+  constexpr double kSumCycles = 1.9;  // of a product, for each vector of sums
   // Of a slice's product: filling the pipeline, and the first weights, which nothing has fetched ahead.
   constexpr double kCallCycles = 250;
-  // With wide vectors what does not grow with the channels weighs more: starting, and of few channels the transforms
-  // along seven points, which have no zero among them.
-  constexpr std::int64_t kFewChannels = 32;
-  constexpr double kSevenPoints = 1.06;
-  constexpr double kStartNs = 3000;
   const ConvShape shape = without_stride(given);
   const bool is_wide = tuning.isa == Isa::avx512;
   const double lanes = is_wide ? 16 : 8;
-  const double wider_vectors = is_wide ? 1.8 : 1;  // bound by loads and stores
+  const double wider_vectors = is_wide ? 2 : 1;  // bound by loads and stores
   const auto groups = static_cast<std::int64_t>(division.groups.size());
   const double part = static_cast<double>(ceil_div(groups, split.column_parts)) / static_cast<double>(groups);
   const double outputs = static_cast<double>(shape.out_channels) * part;
@@ -70,9 +65,6 @@ double member_ns(const ConvShape& given, const Channels& division, const Tuning&
   double cycles = 0;
   double fetch = 0;
   for (const TileGroup& g : tile_groups(tuning.tiling)) {
-    const bool is_few = is_wide && shape.in_channels <= kFewChannels;
-    const double slower_y = is_few && g.y().points() == 7 ? kSevenPoints : 1;
-    const double slower_x = is_few && g.x().points() == 7 ? kSevenPoints : 1;
     const std::int64_t tiles = ceil_div(g.tiles() * shape.batch, split.row_parts);
     const std::int64_t count = ceil_div(tiles, tuning.tiles);
     const auto frequencies = static_cast<double>(g.frequencies());
@@ -87,18 +79,16 @@ double member_ns(const ConvShape& given, const Channels& division, const Tuning&
       rows += slice.rows;
     }
     const std::size_t axes = g.row_y != 0 && g.row_x != 0 ? 1 : 0;
-    cycles += slower_y * slower_x * frequencies *
-              (products * part +
-               static_cast<double>(tiles) / lanes * wider_vectors *
-                   (kInputCycles[axes] * static_cast<double>(shape.in_channels) + kOutputCycles[axes] * outputs));
+    cycles += frequencies * (products * part + static_cast<double>(tiles) / lanes * wider_vectors *
+                                                   (kInputCycles[axes] * static_cast<double>(shape.in_channels) +
+                                                    kOutputCycles[axes] * outputs));
     const double weights = frequencies * depth * static_cast<double>(rows * kFloat) * part;
     fetch += weights * (1 / bytes_per_ns + static_cast<double>(count - 1) / kAgainBytesPerNs);
   }
   const double compute = cycles / (is_wide ? 3.8 : 3.4);
   // The products fetch their weights ahead, but not all of them and no faster than memory gives them.
-  constexpr double kExposedFetch = 0.8;
-  constexpr double kExposedCompute = 0.4;
-  return (is_wide ? kStartNs : 0) + std::max(compute + kExposedFetch * fetch, fetch + kExposedCompute * compute);
+  constexpr double kExposedFetch = 0.2;
+  return std::max(compute + kExposedFetch * fetch, fetch);
 }
 
 }  // namespace
