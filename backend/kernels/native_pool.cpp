@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <limits>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "backend/kernels/conv_shape.h"
@@ -19,6 +20,9 @@
 #ifndef DEEPER_NATIVE_POOL_STATE
 #define DEEPER_NATIVE_POOL_STATE
 namespace deeper::backend::native {
+constexpr std::int64_t kShared = 3;  // columns of windows of which neighbours are pooled together
+constexpr std::int64_t kMostNeighbours = 4;
+
 // The taps of a window along one axis that read the input.
 struct Taps {
   std::int64_t first = 0;     // offset of the first
@@ -38,6 +42,8 @@ struct PoolState {
   std::int64_t row_step = 0, column_step = 0;  // from tap to tap
   std::vector<Taps> rows;
   std::vector<Taps> columns;
+  // Of each column: how many windows from there on read three columns of the input and share two with the next one.
+  std::vector<std::int64_t> neighbours;
 };
 }  // namespace deeper::backend::native
 #endif
@@ -149,6 +155,52 @@ void pool_channels(Window window, const Finish& finish, float* y, std::int64_t c
   if (c < channels) pool_one<Kind, true>(window, finish, c, y + c, channels - c);
 }
 
+// Windows of three columns that lie side by side: what they share is joined along the rows once.
+template <typename Kind, int kCount>
+void pool_neighbours(const Window& window, const Finish& finish, float* y, std::int64_t y_step, std::int64_t channels) {
+  const Tag d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  std::int64_t c = 0;
+  for (; c + lanes <= channels; c += lanes) {
+    Vector sums[kCount + kShared - 1];
+    for (Vector& sum : sums) sum = Kind::start();
+    for (std::int64_t h = 0; h < window.rows; ++h) {
+      const float* x = window.x + h * window.row_step + c;
+#pragma GCC unroll 8
+      for (Vector& sum : sums) {
+        sum = Kind::join(sum, hn::LoadU(d, x));
+        x += window.column_step;
+      }
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < kCount; ++i) {
+      const Vector all = Kind::join(Kind::join(sums[i], sums[i + 1]), sums[i + 2]);
+      hn::StoreU(finish(all, c), d, y + i * y_step + c);
+    }
+  }
+  if (c == channels) return;
+  for (int i = 0; i < kCount; ++i) {
+    Window one = window;
+    one.x += i * window.column_step + c;
+    pool_one<Kind, true>(one, finish, c, y + i * y_step + c, channels - c);
+  }
+}
+
+template <typename Kind>
+void pool_contiguous(const Window& window, const Finish& finish, float* y, std::int64_t y_step, std::int64_t channels,
+                     std::int64_t count) {
+  switch (count) {
+    case 4:
+      return pool_neighbours<Kind, 4>(window, finish, y, y_step, channels);
+    case 3:
+      return pool_neighbours<Kind, 3>(window, finish, y, y_step, channels);
+    case 2:
+      return pool_neighbours<Kind, 2>(window, finish, y, y_step, channels);
+    default:
+      return pool_channels<Kind>(window, finish, y, channels);
+  }
+}
+
 // Any layout, a channel at a time.
 template <bool kMax>
 void pool_strided(const Window& window, const Finish& finish, const PoolState& state, float* y) {
@@ -178,7 +230,8 @@ void pool(const PoolState& state, runtime::Addresses addresses, runtime::Team te
   float* const result = output(addresses, state.has_bias ? 2 : 1);
   Finish finish{.bias = state.has_bias ? input(addresses, 1) : nullptr,
                 .epilogue = state.has_activation ? &state.epilogue : nullptr};
-  for (std::int64_t pixel = range.begin; pixel < range.end; ++pixel) {
+  std::int64_t count = 1;
+  for (std::int64_t pixel = range.begin; pixel < range.end; pixel += count) {
     const std::int64_t column = pixel % width;
     const std::int64_t row = pixel / width % height;
     const std::int64_t image = pixel / width / height;
@@ -189,7 +242,9 @@ void pool(const PoolState& state, runtime::Addresses addresses, runtime::Team te
     const Window window{x, rows.count, columns.count, state.row_step, state.column_step};
     finish.scale = scale_of(state, rows, columns);
     if (contiguous) {
-      (state.is_max ? pool_channels<Largest> : pool_channels<Total>)(window, finish, y, state.channels);
+      count = std::min(state.neighbours[static_cast<std::size_t>(column)], range.end - pixel);
+      const auto run = state.is_max ? pool_contiguous<Largest> : pool_contiguous<Total>;
+      run(window, finish, y, state.y_column, state.channels, count);
     } else {
       (state.is_max ? pool_strided<true> : pool_strided<false>)(window, finish, state, y);
     }
@@ -229,6 +284,18 @@ std::vector<Taps> taps_along(const ir::Pool& op, std::size_t axis, std::int64_t 
   return all;
 }
 
+std::vector<std::int64_t> neighbours_of(std::span<const Taps> columns, std::int64_t column_step) {
+  std::vector<std::int64_t> counts(columns.size(), 1);
+  for (std::size_t i = columns.size(); i-- > 1;) {
+    const Taps& left = columns[i - 1];
+    const Taps& right = columns[i];
+    const bool share = left.count == kShared && right.count == kShared && left.declared == right.declared &&
+                       right.first - left.first == column_step;
+    if (share) counts[i - 1] = std::min(counts[i] + 1, kMostNeighbours);
+  }
+  return counts;
+}
+
 }  // namespace
 
 runtime::Executable prepare_pool(const runtime::Step& step, int) {
@@ -256,6 +323,7 @@ runtime::Executable prepare_pool(const runtime::Step& step, int) {
   state->column_step = x.strides[3] * op.dilations[1];
   state->rows = taps_along(op, 0, x.shape[2], y.shape[2], x.strides[2]);
   state->columns = taps_along(op, 1, x.shape[3], y.shape[3], x.strides[3]);
+  state->neighbours = neighbours_of(state->columns, state->column_step);
   return team_kernel(run_pool, std::move(state));
 }
 
