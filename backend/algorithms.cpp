@@ -36,9 +36,9 @@ double onednn_estimate_ns(const ConvProblem& problem, const Target& target) {
   if (!is_plain || !(is_stem || (problem.is_pointwise() && shape.in_channels <= kFewChannels))) {
     return promises_nothing(problem, target);
   }
-  const double of_avx2 = is_stem ? 52 : 46;  // multiply-adds a nanosecond
-  const double of_avx512 = is_stem ? 58 : 92;
-  return static_cast<double>(multiply_adds(shape)) / (target.isa == Isa::avx2 ? of_avx2 : of_avx512) / target.threads;
+  const Costs::OneDnn& costs = costs_of(target.machine, target.isa).onednn;
+  const double rate = is_stem ? costs.stem_multiply_adds_per_ns : costs.few_multiply_adds_per_ns;
+  return static_cast<double>(multiply_adds(shape)) / rate / target.threads;
 }
 
 std::vector<ConvAlgorithm> all_algorithms() {

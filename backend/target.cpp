@@ -80,6 +80,7 @@ Target detect_target(int threads, std::string_view isa_cap) {
   Target target;
   target.isa = best;
   target.threads = threads;
+  target.machine = this_machine();
   target.l1_bytes = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, target.l1_bytes);
   target.l2_bytes = cache_bytes(_SC_LEVEL2_CACHE_SIZE, target.l2_bytes);
   target.l3_bytes = cache_bytes(_SC_LEVEL3_CACHE_SIZE, target.l3_bytes);

@@ -4,19 +4,16 @@
 #include <string>
 #include <string_view>
 
+#include "backend/costs.h"
+#include "backend/isa.h"
+
 namespace deeper::backend {
-
-// Each includes those before it; avx2 includes FMA, amx the int8 tiles of AMX.
-enum class Isa : std::uint8_t { sse41, avx2, avx512, amx };
-std::string_view to_string(Isa isa);
-
-// The widest vectors of `isa`: amx adds tiles to those of avx512.
-constexpr Isa vectors_of(Isa isa) { return isa == Isa::amx ? Isa::avx512 : isa; }
 
 // What is compiled for.
 struct Target {
   Isa isa = Isa::avx2;  // highest instruction set kernels may use
   int threads = 1;
+  Machine machine = Machine::other;  // whose costs count
   std::int64_t l1_bytes = 32 << 10;
   std::int64_t l2_bytes = 512 << 10;
   std::int64_t l3_bytes = 16 << 20;

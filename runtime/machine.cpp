@@ -46,6 +46,18 @@ bool cpu_has(std::string_view isa) {
   return amx;
 }
 
+int amd_family() {
+  __builtin_cpu_init();
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  if (__builtin_cpu_is("amd") == 0 || __get_cpuid(1, &eax, &ebx, &ecx, &edx) == 0) return 0;
+  constexpr unsigned kExtended = 15;  // where the base family is 15 the extended one counts, too
+  const unsigned base = eax >> 8U & 15U;
+  return static_cast<int>(base == kExtended ? base + (eax >> 20U & 255U) : base);
+}
+
 std::string onednn_version() {
   const dnnl_version_t* version = dnnl_version();
   return fmt::format("{}.{}.{}", version->major, version->minor, version->patch);

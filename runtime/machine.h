@@ -11,6 +11,9 @@ namespace deeper::runtime {
 // False for an unknown name.
 bool cpu_has(std::string_view isa);
 
+// The family of an AMD CPU, 0x17 to 0x19 for Zen to Zen 4; 0 of others.
+int amd_family();
+
 // Version of the oneDNN library in use: "2.6.3".
 std::string onednn_version();
 

@@ -299,7 +299,7 @@ void run(const void* opaque, runtime::Addresses addresses, runtime::Team team) n
 }
 
 // Cycles of FMA at the peak, given how well the products of each strip run.
-double product_cycles(const ConvShape& shape, const Tuning& tuning) {
+double products_cycles(const ConvShape& shape, const Tuning& tuning, const Costs& costs) {
   const std::vector<std::int64_t> sizes = channel_blocks(shape.group_outputs(), tuning.isa);
   StripBuilder builder(shape, tuning);
   double taps = 0;
@@ -312,14 +312,14 @@ double product_cycles(const ConvShape& shape, const Tuning& tuning) {
   constexpr double kTileCyclesPerRow = 6;
   const auto calls = static_cast<double>(shape.output[0]);
   const double kernel_rows = taps / calls;
-  const double flops_per_cycle = tuning.isa == Isa::avx512 ? 32.0 : 16.0;  // multiply-adds
+  const double lanes = tuning.isa == Isa::avx512 ? 16 : 8;
   double cycles = 0;
   builder.strips();
   for (const auto& [key, number] : builder.kernels()) {
     for (const std::int64_t block : sizes) {
-      const double work = static_cast<double>(block * key.pixels * key.depth) / flops_per_cycle;
+      const double work = static_cast<double>(block * key.pixels * key.depth) / (lanes * costs.fmas_per_cycle);
       // A register tile of twelve or more vectors is loaded and stored once a call, and costs some for each kernel row.
-      const double tiles = static_cast<double>(block * key.pixels) / (flops_per_cycle / 2 * kTileVectors);
+      const double tiles = static_cast<double>(block * key.pixels) / (lanes * kTileVectors);
       const double overhead = kCallCycles + tiles * (kTileCycles + kTileCyclesPerRow * kernel_rows);
       cycles += calls * static_cast<double>(builder.uses(number)) *
                 (work * kernel_rows / gemm_efficiency(block, key.pixels, tuning.isa) + overhead);
@@ -380,14 +380,11 @@ std::int64_t weights_bytes(const ConvShape& shape, const Tuning&) {
 }
 
 double estimate_ns(const ConvShape& shape, const Target& target) {
-  constexpr double kGigahertz = 3.4;
-  constexpr double kMemoryBytesPerNs = 26;
-  const ConvShape flat = flatten(shape);
+  const Costs& costs = costs_of(target.machine, target.isa);
   const Tuning tuning = choose(shape, target);
-  constexpr double kBeyondProducts = 1.1;
-  const double products =
-      kBeyondProducts * product_cycles(flat, tuning) / kGigahertz / static_cast<double>(target.threads);
-  const double fetch = static_cast<double>(weights_bytes(shape, tuning)) / kMemoryBytesPerNs;
+  const double products = costs.brgemm.beyond_products * products_cycles(flatten(shape), tuning, costs) /
+                          costs.gigahertz / static_cast<double>(target.threads);
+  const double fetch = static_cast<double>(weights_bytes(shape, tuning)) / costs.brgemm.memory_bytes_per_ns;
   return products + fetch;
 }
 

@@ -7,6 +7,7 @@
 #include "backend/kernels/amx_weights.h"
 #include "backend/kernels/brgemm.h"
 #include "backend/kernels/direct.h"
+#include "backend/kernels/strassen.h"
 #include "backend/kernels/winograd.h"
 #include "backend/kernels/winograd_phases.h"
 #include "ir/error.h"
@@ -95,6 +96,14 @@ void check_direct(const runtime::Step& step, int threads) {
   require(direct::applies(shape, target_of(step)), "the kernel does not apply");
   require(is_between(tuning.pixels, 1, 1 << 24), "its tuning makes no sense");
   check_memory(step, shape, direct::weights_bytes(shape), direct::scratch_bytes(shape, tuning, threads));
+}
+
+void check_strassen(const runtime::Step& step, int threads) {
+  const ConvShape shape = checked_shape(step);
+  const strassen::Tuning tuning = strassen::tuning_from(checked_tuning(step, 2));
+  require(strassen::applies(shape, target_of(step)), "the kernel does not apply");
+  require(is_between(tuning.pixels, 1, 1 << 24), "its tuning makes no sense");
+  check_memory(step, shape, strassen::weights_bytes(shape, tuning), strassen::scratch_bytes(shape, tuning, threads));
 }
 
 void check_winograd(const runtime::Step& step, int threads) {

@@ -10,6 +10,7 @@ namespace deeper::backend {
 void check_amx(const runtime::Step& step, int threads);
 void check_brgemm(const runtime::Step& step);
 void check_direct(const runtime::Step& step, int threads);
+void check_strassen(const runtime::Step& step, int threads);
 void check_winograd(const runtime::Step& step, int threads);
 
 }  // namespace deeper::backend

@@ -6,6 +6,7 @@
 #include "backend/kernels/brgemm.h"
 #include "backend/kernels/conv_checks.h"
 #include "backend/kernels/direct.h"
+#include "backend/kernels/strassen.h"
 #include "backend/kernels/winograd.h"
 
 namespace deeper::backend {
@@ -47,6 +48,22 @@ std::vector<ConvCandidate> direct_candidates(const ConvShape& shape, const Targe
 std::vector<float> direct_pack(const ConvShape& shape, std::span<const std::int64_t> tuning,
                                std::span<const float> weights) {
   return direct::pack_weights(shape, direct::tuning_from(tuning), weights);
+}
+
+std::vector<ConvCandidate> strassen_candidates(const ConvShape& shape, const Target& given, Accuracy /*accuracy*/) {
+  const Target target = with_vectors(given);
+  if (!strassen::applies(shape, target)) return {};
+  const strassen::Tuning tuning = strassen::choose(shape, target);
+  return {ConvCandidate{.implementation = fmt::format("<2,2,2;7> pixels {}", tuning.pixels),
+                        .tuning = strassen::to_numbers(tuning),
+                        .weights_bytes = strassen::weights_bytes(shape, tuning),
+                        .scratch_bytes = strassen::scratch_bytes(shape, tuning, target.threads),
+                        .estimate_ns = strassen::estimate_ns(shape, tuning, target)}};
+}
+
+std::vector<float> strassen_pack(const ConvShape& shape, std::span<const std::int64_t> tuning,
+                                 std::span<const float> weights) {
+  return strassen::pack_weights(shape, strassen::tuning_from(tuning), weights);
 }
 
 std::vector<ConvCandidate> winograd_candidates(const ConvShape& shape, const Target& given, Accuracy accuracy) {
@@ -97,6 +114,11 @@ runtime::Executable prepare_direct(const runtime::Step& step, int threads) {
   return direct::prepare(step, threads);
 }
 
+runtime::Executable prepare_strassen(const runtime::Step& step, int threads) {
+  check_strassen(step, threads);
+  return strassen::prepare(step, threads);
+}
+
 runtime::Executable prepare_winograd(const runtime::Step& step, int threads) {
   check_winograd(step, threads);
   return winograd::prepare(step, threads);
@@ -116,6 +138,11 @@ std::span<const ConvKernel> conv_kernels() {
        .candidates = direct_candidates,
        .pack = direct_pack,
        .prepare = prepare_direct},
+      {.name = strassen::kName,
+       .grows_weights = true,
+       .candidates = strassen_candidates,
+       .pack = strassen_pack,
+       .prepare = prepare_strassen},
       {.name = winograd::kName,
        .grows_weights = true,
        .candidates = winograd_candidates,

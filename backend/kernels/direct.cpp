@@ -368,30 +368,25 @@ std::int64_t scratch_bytes(const ConvShape& shape, const Tuning& tuning, int thr
 }
 
 double estimate_ns(const ConvShape& shape, const Target& target) {
-  constexpr double kGigahertz = 3.4;
-  constexpr double kMemoryBytesPerNs = 18;
-  constexpr double kSumCycles = 4;    // of a block, for each vector of sums
-  constexpr double kRowCycles = 3.4;  // for every row of a window but the first
+  const Costs& costs = costs_of(target.machine, target.isa);
   const std::int64_t pixels = shape.batch * shape.output[0] * shape.output[1];
   const std::int64_t depth = shape.in_channels * window(shape);
+  const std::int64_t lanes = product_kernels(target.isa).lanes;
+  const double rows_cycles = costs.direct.row_cycles * static_cast<double>(shape.kernel[0] - 1);
   double cycles = 0;
   for (const Slice& slice : make_slices(shape, target.isa)) {
-    const Isa isa = isa_of(slice, target.isa);
-    const auto lanes = static_cast<double>(product_kernels(isa).lanes);
-    const double work = static_cast<double>(pixels * slice.rows * depth) / (2 * lanes);
-    const double sums = static_cast<double>(pixels * slice.rows) / lanes;
-    cycles += work / product_efficiency(slice.rows, pixels, depth, isa) +
-              sums * (kSumCycles + kRowCycles * static_cast<double>(shape.kernel[0] - 1));
+    const double sums = static_cast<double>(pixels * slice.rows) / static_cast<double>(lanes);
+    cycles +=
+        product_cycles(slice.rows, pixels, depth, target.isa, costs) + sums * (costs.direct.sum_cycles + rows_cycles);
   }
-  const double compute = cycles / kGigahertz / target.threads;
+  const double compute = cycles / costs.gigahertz / target.threads;
   const auto bytes = static_cast<double>(weights_bytes(shape));
   constexpr std::int64_t kHardlyAny = 12;
   constexpr double kUnaheadBytesPerNs = 14;
   if (pixels < kHardlyAny) return compute + bytes / kUnaheadBytesPerNs / target.threads;
   // The products fetch their weights ahead, but not faster than memory gives them.
-  constexpr double kExposedFetch = 0.25;
-  const double fetch = bytes / kMemoryBytesPerNs;
-  return std::max(compute + kExposedFetch * fetch, fetch);
+  const double fetch = bytes / costs.direct.memory_bytes_per_ns;
+  return std::max(compute + costs.direct.exposed_fetch * fetch, fetch);
 }
 
 runtime::Executable prepare(const runtime::Step& step, int /*threads*/) {

@@ -15,12 +15,20 @@ namespace deeper::backend::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 template <typename D>
-HWY_INLINE hn::Vec<D> activated(D d, hn::Vec<D> value, const Epilogue& epilogue) {
-  if (epilogue.slope != 1) {
-    const auto scaled = hn::Mul(value, hn::Set(d, epilogue.slope));
-    value = hn::IfThenElse(hn::Lt(value, hn::Zero(d)), scaled, value);
-  }
+HWY_INLINE hn::Vec<D> bent(D d, hn::Vec<D> value, const Epilogue& epilogue) {
+  const auto scaled = hn::Mul(value, hn::Set(d, epilogue.slope));
+  return hn::IfThenElse(hn::Lt(value, hn::Zero(d)), scaled, value);
+}
+
+template <typename D>
+HWY_INLINE hn::Vec<D> clamped(D d, hn::Vec<D> value, const Epilogue& epilogue) {
   return hn::Min(hn::Set(d, epilogue.high), hn::Max(hn::Set(d, epilogue.low), value));
+}
+
+template <typename D>
+HWY_INLINE hn::Vec<D> activated(D d, hn::Vec<D> value, const Epilogue& epilogue) {
+  if (epilogue.slope != 1) value = bent(d, value, epilogue);
+  return clamped(d, value, epilogue);
 }
 
 }  // namespace deeper::backend::HWY_NAMESPACE

@@ -5,8 +5,8 @@
 #include <span>
 #include <vector>
 
+#include "backend/costs.h"
 #include "backend/kernels/epilogue.h"
-#include "backend/target.h"
 
 // Matrix products whose left side is read once, from memory: while a slice of it is multiplied, the next one is
 // fetched. Where the left side stays in cache, those of gemm.h are faster.
@@ -25,6 +25,10 @@ struct ProductBlock {
   std::int64_t depth = 0;
   std::array<float*, kMostColumns> results;
   bool adds = false;  // to what `results` hold, before the epilogue; with one tap only
+  // Dense sums [column][row] of other products, which are added to these before the epilogue; with one tap only, and
+  // may be null. With the first of them the sums go to `kept`, as dense, where that is not null.
+  std::array<const float*, 2> others{};
+  float* kept = nullptr;
   // Cache lines to fetch from `next` on with every fourth step of depth.
   const float* next = nullptr;
   std::int64_t lines = 0;
@@ -82,7 +86,7 @@ struct Product {
 };
 void multiply(const ProductKernels& kernels, const Product& product);
 
-// Share of the FMA peak that a slice's product reaches.
-double product_efficiency(std::int64_t rows, std::int64_t columns, std::int64_t depth, Isa isa);
+// Cycles of a slice's product at the rate it reaches.
+double product_cycles(std::int64_t rows, std::int64_t columns, std::int64_t depth, Isa isa, const Costs& costs);
 
 }  // namespace deeper::backend

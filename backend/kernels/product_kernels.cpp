@@ -53,23 +53,37 @@ HWY_INLINE void step(const float* a, const float* const* columns, std::int64_t k
   }
 }
 
-HWY_INLINE V finished(V sum, const ProductBlock& block, int column, std::int64_t row) {
+template <int kVectors, int kColumns, typename Change>
+HWY_INLINE void for_all(V (&sums)[kColumns][kVectors], Change change) {
+#pragma GCC unroll 16
+  for (int j = 0; j < kColumns; ++j) {
+#pragma GCC unroll 4
+    for (int i = 0; i < kVectors; ++i) sums[j][i] = change(sums[j][i], j, i * kLanes);
+  }
+}
+
+// Every question is asked once for the whole block.
+template <int kVectors, int kColumns>
+HWY_INLINE void finish(const ProductBlock& block, V (&sums)[kColumns][kVectors]) {
   const D d;
-  if (block.bias != nullptr) sum = hn::Add(sum, hn::LoadU(d, block.bias + row));
-  if (block.has_residuals) sum = hn::Add(sum, hn::LoadU(d, block.residuals[column] + row));
-  return activated(d, sum, *block.epilogue);
+  const Epilogue& epilogue = *block.epilogue;
+  if (block.bias != nullptr) {
+    for_all(sums, [&](V sum, int, std::int64_t row) HWY_ATTR { return hn::Add(sum, hn::LoadU(d, block.bias + row)); });
+  }
+  if (block.has_residuals) {
+    for_all(sums, [&](V sum, int column, std::int64_t row)
+                      HWY_ATTR { return hn::Add(sum, hn::LoadU(d, block.residuals[column] + row)); });
+  }
+  if (epilogue.slope != 1) {
+    for_all(sums, [&](V sum, int, std::int64_t) HWY_ATTR { return bent(d, sum, epilogue); });
+  }
+  for_all(sums, [&](V sum, int, std::int64_t) HWY_ATTR { return clamped(d, sum, epilogue); });
 }
 
 template <int kVectors, int kColumns>
 HWY_INLINE void store(const ProductBlock& block, V (&sums)[kColumns][kVectors]) {
   const D d;
-  if (block.epilogue != nullptr) {
-#pragma GCC unroll 16
-    for (int j = 0; j < kColumns; ++j) {
-#pragma GCC unroll 4
-      for (int i = 0; i < kVectors; ++i) sums[j][i] = finished(sums[j][i], block, j, i * kLanes);
-    }
-  }
+  if (block.epilogue != nullptr) finish<kVectors, kColumns>(block, sums);
 #pragma GCC unroll 16
   for (int j = 0; j < kColumns; ++j) {
 #pragma GCC unroll 4
@@ -77,15 +91,29 @@ HWY_INLINE void store(const ProductBlock& block, V (&sums)[kColumns][kVectors]) 
   }
 }
 
-// Adds the sums to those in the results.
 template <int kVectors, int kColumns>
-HWY_INLINE void add_results(const ProductBlock& block, V (&sums)[kColumns][kVectors]) {
+HWY_INLINE void add_dense(const float* other, V (&sums)[kColumns][kVectors]) {
   const D d;
-#pragma GCC unroll 16
-  for (int j = 0; j < kColumns; ++j) {
-#pragma GCC unroll 4
-    for (int i = 0; i < kVectors; ++i) sums[j][i] = hn::Add(sums[j][i], hn::LoadU(d, block.results[j] + i * kLanes));
+  for_all(sums, [&](V sum, int column, std::int64_t row)
+                    HWY_ATTR { return hn::Add(sum, hn::LoadU(d, other + column * kVectors * kLanes + row)); });
+}
+
+// Adds what is there of the same sums, and of other products.
+template <int kVectors, int kColumns>
+HWY_INLINE void add_others(const ProductBlock& block, V (&sums)[kColumns][kVectors]) {
+  const D d;
+  if (block.adds) {
+    for_all(sums, [&](V sum, int column, std::int64_t row)
+                      HWY_ATTR { return hn::Add(sum, hn::LoadU(d, block.results[column] + row)); });
   }
+  if (block.others[0] != nullptr) add_dense(block.others[0], sums);
+  if (block.kept != nullptr) {
+    for_all(sums, [&](V sum, int column, std::int64_t row) HWY_ATTR {
+      hn::StoreU(sum, d, block.kept + column * kVectors * kLanes + row);
+      return sum;
+    });
+  }
+  if (block.others[1] != nullptr) add_dense(block.others[1], sums);
 }
 
 constexpr std::int64_t kFew = 2;  // lines to fetch with every kUnroll steps
@@ -140,14 +168,14 @@ HWY_NOINLINE void multiply_taps(const ProductBlock& block) {
     std::int64_t k = whole;
     for (; k < depth; ++k, a += kVectors * kLanes) step<kVectors, kColumns>(a, columns, k, sums);
   }
-  if (kTaps == Taps::added) add_results(block, sums);
+  if (kTaps == Taps::added) add_others(block, sums);
   store<kVectors, kColumns>(block, sums);
 }
 
 template <int kVectors, int kColumns>
 void multiply_block(const ProductBlock& block) {
   if (block.tap_count > 1) return multiply_taps<kVectors, kColumns, Taps::many>(block);
-  if (block.adds) return multiply_taps<kVectors, kColumns, Taps::added>(block);
+  if (block.adds || block.others[0] != nullptr) return multiply_taps<kVectors, kColumns, Taps::added>(block);
   multiply_taps<kVectors, kColumns, Taps::one>(block);
 }
 
@@ -180,11 +208,26 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace deeper::backend {
 
+namespace {
+
+// Where wide vectors are two halves, two short ones have more sums under way than one of them.
+const ProductKernels& with_short_vectors() {
+  static const ProductKernels kKernels = [] {
+    ProductKernels kernels = N_AVX3::kernels();
+    kernels.multiply[0] = N_AVX2::kernels().multiply[1];
+    kernels.most_columns[0] = N_AVX2::kernels().most_columns[1];
+    return kernels;
+  }();
+  return kKernels;
+}
+
+}  // namespace
+
 const ProductKernels& product_kernels(Isa isa) {
   switch (isa) {
     case Isa::amx:
     case Isa::avx512:
-      return N_AVX3::kernels();
+      return this_machine() == Machine::zen ? with_short_vectors() : N_AVX3::kernels();
     case Isa::avx2:
       return N_AVX2::kernels();
     case Isa::sse41:

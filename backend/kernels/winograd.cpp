@@ -106,7 +106,7 @@ std::shared_ptr<State> make_state(const ConvShape& given, const Tuning& tuning, 
   state->epilogue = make_epilogue(shape.op.activation);
   state->channels = divide_channels(shape, tuning.isa, tuning.channels);
   state->layout = make_layout(given, tuning, state->channels);
-  state->split = choose_split(given, tuning, threads).split;
+  state->split = choose_split(given, tuning, threads, costs_of(this_machine(), tuning.isa)).split;
   state->zeros.assign(std::max(shape.in_channels, shape.out_channels), 0.0F);
   state->kernels = &product_kernels(tuning.isa);
   const auto transforms = axis_transforms(tuning.isa);

@@ -39,7 +39,7 @@ std::string describe(const ConvShape& shape, const Tuning& tuning);
 std::vector<Tuning> choose(const ConvShape& shape, const Target& target, Accuracy accuracy);
 
 // How a team of so many shares the tiles (rows) and the groups of output channels (columns).
-TeamSplit choose_split(const ConvShape& shape, const Tuning& tuning, std::int64_t threads);
+TeamSplit choose_split(const ConvShape& shape, const Tuning& tuning, std::int64_t threads, const Costs& costs);
 
 // Time on target.threads cores that have to fetch the weights from memory, in nanoseconds.
 double estimate_ns(const ConvShape& shape, const Tuning& tuning, const Target& target);

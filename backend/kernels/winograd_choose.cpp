@@ -44,24 +44,15 @@ Tuning blocked(const ConvShape& shape, const Tiling& tiling, const Target& targe
 }
 
 // Time of the member that has most to do.
-double member_ns(const ConvShape& given, const Channels& division, const Tuning& tuning, const Split& split) {
-  constexpr double kMemoryBytesPerNs = 13;
-  constexpr double kSharedBytesPerNs = 20;  // where all members read the same
-  constexpr double kAgainBytesPerNs = 60;   // what every block of tiles but the first reads
-  // Cycles per vector of channels and frequency, one axis or two.
-  constexpr std::array<double, 2> kInputCycles{3.9, 5};
-  constexpr std::array<double, 2> kOutputCycles{1.2, 3.75};
-  constexpr double kSumCycles = 1.9;  // of a product, for each vector of sums
-  // Of a slice's product: filling the pipeline, and the first weights, which nothing has fetched ahead.
-  constexpr double kCallCycles = 250;
+double member_ns(const ConvShape& given, const Channels& division, const Tuning& tuning, const Split& split,
+                 const Costs& costs) {
+  const Costs::Winograd& own = costs.winograd;
   const ConvShape shape = without_stride(given);
-  const bool is_wide = tuning.isa == Isa::avx512;
-  const double lanes = is_wide ? 16 : 8;
-  const double wider_vectors = is_wide ? 2 : 1;  // bound by loads and stores
+  const auto lanes = static_cast<double>(product_kernels(tuning.isa).lanes);
   const auto groups = static_cast<std::int64_t>(division.groups.size());
   const double part = static_cast<double>(ceil_div(groups, split.column_parts)) / static_cast<double>(groups);
   const double outputs = static_cast<double>(shape.out_channels) * part;
-  const double bytes_per_ns = split.row_parts > 1 ? kSharedBytesPerNs : kMemoryBytesPerNs;
+  const double bytes_per_ns = split.row_parts > 1 ? costs.shared_bytes_per_ns : own.memory_bytes_per_ns;
   double cycles = 0;
   double fetch = 0;
   for (const TileGroup& g : tile_groups(tuning.tiling)) {
@@ -72,37 +63,35 @@ double member_ns(const ConvShape& given, const Channels& division, const Tuning&
     std::int64_t rows = 0;
     double products = 0;
     for (const Slice& slice : division.slices) {
-      const double work = static_cast<double>(tiles * slice.rows) * depth / (2 * lanes);
-      products += work / product_efficiency(slice.rows, ceil_div(tiles, count), shape.in_channels, tuning.isa) +
-                  kSumCycles * static_cast<double>(tiles * slice.rows) / lanes +
-                  static_cast<double>(count) * kCallCycles;
+      const double of_block = product_cycles(slice.rows, ceil_div(tiles, count), 1, tuning.isa, costs) * depth;
+      products += static_cast<double>(count) * (own.beyond_products * of_block + own.call_cycles) +
+                  own.sum_cycles * static_cast<double>(tiles * slice.rows) / lanes;
       rows += slice.rows;
     }
     const std::size_t axes = g.row_y != 0 && g.row_x != 0 ? 1 : 0;
-    cycles += frequencies * (products * part + static_cast<double>(tiles) / lanes * wider_vectors *
-                                                   (kInputCycles[axes] * static_cast<double>(shape.in_channels) +
-                                                    kOutputCycles[axes] * outputs));
+    cycles += frequencies * (products * part + static_cast<double>(tiles) / lanes *
+                                                   (own.input_cycles[axes] * static_cast<double>(shape.in_channels) +
+                                                    own.output_cycles[axes] * outputs));
     const double weights = frequencies * depth * static_cast<double>(rows * kFloat) * part;
-    fetch += weights * (1 / bytes_per_ns + static_cast<double>(count - 1) / kAgainBytesPerNs);
+    fetch += weights * (1 / bytes_per_ns + static_cast<double>(count - 1) / costs.again_bytes_per_ns);
   }
-  const double compute = cycles / (is_wide ? 3.8 : 3.4);
+  const double compute = cycles / costs.gigahertz;
   // The products fetch their weights ahead, but not all of them and no faster than memory gives them.
-  constexpr double kExposedFetch = 0.2;
-  return std::max(compute + kExposedFetch * fetch, fetch);
+  return std::max(compute + own.exposed_fetch * fetch, fetch);
 }
 
 }  // namespace
 
-TeamSplit choose_split(const ConvShape& given, const Tuning& tuning, std::int64_t threads) {
+TeamSplit choose_split(const ConvShape& given, const Tuning& tuning, std::int64_t threads, const Costs& costs) {
   const ConvShape shape = without_stride(given);
   const Channels channels = divide_channels(shape, tuning.isa, tuning.channels);
   const auto groups = static_cast<std::int64_t>(channels.groups.size());
   return fastest_split(shape, threads, groups,
-                       [&](const Split& split) { return member_ns(given, channels, tuning, split); });
+                       [&](const Split& split) { return member_ns(given, channels, tuning, split, costs); });
 }
 
 double estimate_ns(const ConvShape& given, const Tuning& tuning, const Target& target) {
-  return choose_split(given, tuning, target.threads).ns;
+  return choose_split(given, tuning, target.threads, costs_of(target.machine, target.isa)).ns;
 }
 
 std::vector<Tuning> choose(const ConvShape& shape, const Target& target, Accuracy accuracy) {

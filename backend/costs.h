@@ -1,0 +1,60 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "backend/isa.h"
+
+// What the kernels' cost models know of a core. The shapes of the models are the kernels' own; the numbers are fitted
+// to measurements in networks (benchmarks/choices) on machines of each kind.
+namespace deeper::backend {
+
+// Kinds of cores with numbers of their own; `other` has those of Intel's with AVX-512.
+enum class Machine : std::uint8_t { other, zen };  // zen: AMD Zen 2 to 4, whose AVX-512 is two halves
+Machine this_machine();
+
+struct Costs {
+  double gigahertz = 0;       // while it multiplies
+  double fmas_per_cycle = 0;  // of whole vectors
+  // Share of that rate that a product reaches with slices of one to four vectors.
+  std::array<double, 4> product_efficiency{};
+
+  struct Direct {
+    double sum_cycles = 0;  // of a block, for each vector of sums
+    double row_cycles = 0;  // for every row of a window but the first
+    double memory_bytes_per_ns = 0;
+    double exposed_fetch = 0;  // share of the fetching that the products do not hide
+  } direct;
+  struct Brgemm {
+    double beyond_products = 0;  // all time over that of the products
+    double memory_bytes_per_ns = 0;
+  } brgemm;
+  struct Strassen {
+    double sum_cycles = 0;    // of a product, for each vector of sums
+    double input_cycles = 0;  // to sum four vectors of inputs
+    double memory_bytes_per_ns = 0;
+    double exposed_fetch = 0;
+  } strassen;
+  struct Winograd {
+    double beyond_products = 0;
+    // Per vector of channels and frequency, along one axis or two.
+    std::array<double, 2> input_cycles{};
+    std::array<double, 2> output_cycles{};
+    double sum_cycles = 0;  // of a product, for each vector of sums
+    // Of a slice's product: filling the pipeline, and the first weights, which nothing has fetched ahead.
+    double call_cycles = 0;
+    double memory_bytes_per_ns = 0;
+    double exposed_fetch = 0;
+  } winograd;
+  struct OneDnn {
+    double stem_multiply_adds_per_ns = 0;  // of stems of few channels
+    double few_multiply_adds_per_ns = 0;   // of 1x1 windows of few channels
+  } onednn;
+  double shared_bytes_per_ns = 0;  // weights that all members of a team read
+  double again_bytes_per_ns = 0;   // weights that have been read just before
+};
+
+// Of vectors of `isa` (those of amx are avx512's).
+const Costs& costs_of(Machine machine, Isa isa);
+
+}  // namespace deeper::backend
