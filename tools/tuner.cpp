@@ -94,7 +94,7 @@ struct Ports {
 // The session's memory, too, is what the one before has given back.
 void run_twice(Variant& variant, Stage& stage, Ports& ports) {
   stage.put(variant.weights());
-  runtime::Session session(*variant.program, {});
+  runtime::Session session(*variant.program, {.pin_threads = true});
   std::vector<std::int64_t> ns(variant.plan.steps.size());
   for (int run = 0; run < 2; ++run) {
     const runtime::Status status = session.run_profiled(ports.in_views, ports.out_views, ns);
