@@ -48,8 +48,9 @@ struct Layout {
   std::int64_t products = 0;       // where M starts
   std::int64_t pass = 0;           // where what lies between the two axes' transforms starts
   std::int64_t discarded = 0;      // where outputs of overhanging tiles go
-  std::int64_t band = 0;           // where the phases that a row of tiles reads are
+  std::int64_t band = 0;           // where the rows of phases that a row of tiles reads are
   std::int64_t band_width = 0;     // pixels
+  std::int64_t band_rows = 0;
   std::int64_t total = 0;
 };
 
@@ -70,12 +71,11 @@ struct State {
 
 Layout make_layout(const ConvShape& shape, const Tuning& tuning, const Channels& channels) {
   std::int64_t frequencies = 0;
-  std::int64_t points_y = 0;
   Layout layout;
   for (const TileGroup& g : tile_groups(tuning.tiling)) {
     frequencies = std::max(frequencies, g.frequencies());
-    points_y = std::max<std::int64_t>(points_y, g.y().points());
-    layout.band_width = std::max(layout.band_width, g.count_x * g.x().outputs + g.x().taps - 1);
+    layout.band_rows = std::max<std::int64_t>(layout.band_rows, g.y().points());
+    layout.band_width = std::max(layout.band_width, g.first_x + g.count_x * g.x().outputs + g.x().taps - 1);
   }
   for (const ChannelGroup& g : channels.groups) layout.width = std::max(layout.width, round_up(g.width, 16));
   const bool copies = copies_phases(shape);
@@ -86,7 +86,7 @@ Layout make_layout(const ConvShape& shape, const Tuning& tuning, const Channels&
   layout.pass = layout.products + frequencies * layout.output_stride;
   layout.discarded = layout.pass + frequencies * kChunk;
   layout.band = round_up(layout.discarded + std::max(layout.width, kChunk), 16);
-  layout.total = layout.band + (copies ? points_y * layout.band_width * kPhasePitch : 0);
+  layout.total = layout.band + (copies ? layout.band_rows * layout.band_width * kPhasePitch : 0);
   return layout;
 }
 
@@ -156,6 +156,12 @@ Place place_of(const TileGroup& tiles, std::int64_t tile) {
           .x = tiles.first_x + in_image % tiles.count_x * tiles.x().outputs};
 }
 
+// Rows of the phases of an image that have been copied.
+struct Band {
+  std::int64_t image = -1;
+  Range rows;
+};
+
 // What one member of the team works on.
 struct Work {
   const State& state;
@@ -165,6 +171,7 @@ struct Work {
   const float* residual;  // null where there is none
   float* result;
   float* scratch;
+  Band band{};
 
   // Of a tile's pixels, line by line.
   using Pointers = std::array<const float*, kMaxPoints * kMaxPoints>;
@@ -195,41 +202,43 @@ struct Work {
     return pixels;
   }
 
-  // Copies the phases that the tiles from `tile` on read, up to the end of their row or of the block.
-  void copy_band(const TileKind& kind, const TileBlock& block, std::int64_t tile, const Place& place) const {
-    const std::int64_t left_in_row = kind.tiles.count_x - tile % kind.tiles.tiles() % kind.tiles.count_x;
-    const std::int64_t tiles = std::min(left_in_row, block.tiles.last - tile);
-    const float* image = source + place.image * state.strided->source.image;
-    for (int j = 0; j < kind.tiles.y().points(); ++j) {
-      copy_phases(*state.strided, image, place.y + j, place.x, tiles * kind.tiles.x().outputs + kind.tiles.x().taps - 1,
-                  scratch + state.layout.band + j * state.layout.band_width * kPhasePitch);
-    }
+  float* band_row(std::int64_t y) const {
+    return scratch + state.layout.band + y % state.layout.band_rows * state.layout.band_width * kPhasePitch;
   }
 
-  // The pixels that a tile reads of a band copied from column `band_x` on.
-  Pointers band_pixels(const TileKind& kind, const Place& place, std::int64_t band_x) const {
+  // Copies the rows of phases that a tile reads and the band does not hold yet.
+  void copy_band(const TileKind& kind, const Place& place) {
+    const std::int64_t last = place.y + kind.tiles.y().points();
+    if (band.image != place.image || place.y < band.rows.first || place.y > band.rows.last) {
+      band = {place.image, {place.y, place.y}};
+    }
+    const float* image = source + place.image * state.strided->source.image;
+    for (; band.rows.last < last; ++band.rows.last) {
+      copy_phases(*state.strided, image, band.rows.last, 0, state.layout.band_width, band_row(band.rows.last));
+    }
+    band.rows.first = std::max(band.rows.first, band.rows.last - state.layout.band_rows);
+  }
+
+  // The pixels that a tile reads of the band.
+  Pointers band_pixels(const TileKind& kind, const Place& place) const {
     const int points_x = kind.tiles.x().points();
     Pointers pixels;
     for (int j = 0; j < kind.tiles.y().points(); ++j) {
-      const float* first = scratch + state.layout.band + (j * state.layout.band_width + place.x - band_x) * kPhasePitch;
+      const float* first = band_row(place.y + j) + place.x * kPhasePitch;
       for (int k = 0; k < points_x; ++k) pixels[j * points_x + k] = first + k * kPhasePitch;
     }
     return pixels;
   }
 
-  void transform_input(const TileKind& kind, const TileBlock& block) const {
+  void transform_input(const TileKind& kind, const TileBlock& block) {
     const std::int64_t inputs = state.layout.inputs;
     const Pointers columns = pass_columns(kind.tiles.y().points(), kind.tiles.x().points());
-    std::int64_t band_x = 0;
     for (std::int64_t tile = block.tiles.first; tile < block.tiles.last; ++tile) {
       const Place place = place_of(kind.tiles, tile);
       float* to = scratch + (tile - block.tiles.first) * inputs;
       if (state.copies) {
-        if (tile == block.tiles.first || place.x == kind.tiles.first_x) {
-          copy_band(kind, block, tile, place);
-          band_x = place.x;
-        }
-        transform_pixels(kind, band_pixels(kind, place, band_x), columns, inputs, to);
+        copy_band(kind, place);
+        transform_pixels(kind, band_pixels(kind, place), columns, inputs, to);
         continue;
       }
       const std::int64_t phases = state.strided ? 4 : 1;
@@ -357,13 +366,13 @@ void run(const void* opaque, runtime::Addresses addresses, runtime::Team team) n
   const ConvShape& s = state.shape;
   const auto groups = static_cast<std::int64_t>(state.channels.groups.size());
   auto* scratch = reinterpret_cast<float*>(addresses[state.result_address + 1]);
-  const Work work{.state = state,
-                  .source = reinterpret_cast<const float*>(addresses[0]),
-                  .weights = reinterpret_cast<const float*>(addresses[1]),
-                  .bias = s.has_bias ? reinterpret_cast<const float*>(addresses[2]) : state.zeros.data(),
-                  .residual = s.has_residual ? reinterpret_cast<const float*>(addresses[3]) : nullptr,
-                  .result = reinterpret_cast<float*>(addresses[state.result_address]),
-                  .scratch = scratch + team.index * state.layout.total};
+  Work work{.state = state,
+            .source = reinterpret_cast<const float*>(addresses[0]),
+            .weights = reinterpret_cast<const float*>(addresses[1]),
+            .bias = s.has_bias ? reinterpret_cast<const float*>(addresses[2]) : state.zeros.data(),
+            .residual = s.has_residual ? reinterpret_cast<const float*>(addresses[3]) : nullptr,
+            .result = reinterpret_cast<float*>(addresses[state.result_address]),
+            .scratch = scratch + team.index * state.layout.total};
   const std::int64_t pieces = state.split.row_parts * state.split.column_parts;
   for (std::int64_t piece = team.index; piece < pieces; piece += team.count) {
     const Range columns = share(groups, piece % state.split.column_parts, state.split.column_parts);
