@@ -22,11 +22,19 @@ std::int64_t now_ns() noexcept {
       .count();
 }
 
-// Zeroed memory, aligned to a huge page and made of them where the system offers that.
+// Zeroed memory, the one given or else aligned to a huge page and made of them where the system offers that.
 class Arena {
  public:
-  explicit Arena(std::uint64_t bytes) {
+  Arena(std::uint64_t bytes, std::span<std::byte> given) {
     if (bytes == 0) return;
+    if (!given.empty()) {
+      data_ = given.data();
+      const bool is_aligned = reinterpret_cast<std::uintptr_t>(data_) % kAlignment == 0;
+      if (given.size() < bytes || !is_aligned)
+        throw ModelError("the memory given to a session is too small or not aligned");
+      std::ranges::fill(given.first(bytes), std::byte{0});
+      return;
+    }
     mapped_bytes_ = (bytes + kHugePage - 1) / kHugePage * kHugePage + kHugePage;
     mapped_ = mmap(nullptr, mapped_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mapped_ == MAP_FAILED) {
@@ -46,6 +54,7 @@ class Arena {
   std::byte* data() const { return data_; }
 
  private:
+  static constexpr std::size_t kAlignment = 64;
   void* mapped_ = nullptr;
   std::size_t mapped_bytes_ = 0;
   std::byte* data_ = nullptr;
@@ -178,7 +187,7 @@ Program::Program(Plan plan, KernelTable kernels) {
 const Plan& Program::plan() const { return state_->plan; }
 
 Session::State::State(std::shared_ptr<const Program::State> program_state, const SessionOptions& options)
-    : program(std::move(program_state)), arena(program->plan.arena_bytes) {
+    : program(std::move(program_state)), arena(program->plan.arena_bytes, options.memory) {
   const Plan& plan = program->plan;
   for (const Step& step : plan.steps) {
     for (const Operand& operand : step.operands) add_address(operand);

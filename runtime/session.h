@@ -27,6 +27,9 @@ enum class Status : std::uint8_t { ok, wrong_input, wrong_output };
 
 struct SessionOptions {
   bool pin_threads = false;  // thread k of the team on the k-th CPU this process may use
+  // Used instead of memory of its own where not empty: at least Plan::arena_bytes, 64-byte aligned, and to outlive the
+  // session. Sessions that share it must not run at once.
+  std::span<std::byte> memory{};
 };
 
 // Runs a program. Cheap to create; safe to use from one thread at a time.

@@ -34,23 +34,27 @@ struct Change {
   std::size_t way = 0;
 };
 
-// Where the weights of whichever plan runs lie, since memory is not equally fast everywhere.
+// Where the weights and the arena of whichever plan runs lie, since memory is not equally fast everywhere.
 class Stage final : public runtime::Weights {
  public:
-  explicit Stage(std::size_t size)
-      : bytes_(static_cast<std::byte*>(::operator new[](size, std::align_val_t{kHugePage}))), size_(size) {
-    madvise(bytes_.get(), size, MADV_HUGEPAGE);
+  Stage(std::size_t weights, std::size_t arena)
+      : weights_((weights + kHugePage - 1) / kHugePage * kHugePage),
+        size_(weights_ + arena),
+        bytes_(static_cast<std::byte*>(::operator new[](size_, std::align_val_t{kHugePage}))) {
+    madvise(bytes_.get(), size_, MADV_HUGEPAGE);
   }
-  std::span<const std::byte> bytes() const override { return {bytes_.get(), size_}; }
-  void put(std::span<const std::byte> bytes) { std::ranges::copy(bytes, bytes_.get()); }
+  std::span<const std::byte> bytes() const override { return {bytes_.get(), weights_}; }
+  std::span<std::byte> arena() { return {bytes_.get() + weights_, size_ - weights_}; }
+  void put(std::span<const std::byte> weights) { std::ranges::copy(weights, bytes_.get()); }
 
  private:
   static constexpr std::size_t kHugePage = std::size_t{2} << 20;
   struct Delete {
     void operator()(std::byte* bytes) const { ::operator delete[](bytes, std::align_val_t{kHugePage}); }
   };
-  std::unique_ptr<std::byte[], Delete> bytes_;
+  std::size_t weights_;
   std::size_t size_;
+  std::unique_ptr<std::byte[], Delete> bytes_;
 };
 
 // A plan and, while it takes its turn, the times of its steps.
@@ -59,6 +63,7 @@ struct Variant {
   std::vector<CompiledConv> convs;
   runtime::Plan plan;
   std::optional<runtime::Program> program;
+  std::optional<runtime::Session> session;
   std::vector<std::vector<std::int64_t>> step_ns;  // of each run
 
   std::span<const std::byte> weights() const { return plan.weights->bytes(); }
@@ -66,6 +71,7 @@ struct Variant {
     runtime::Plan staged = plan;
     staged.weights = stage;
     program.emplace(std::move(staged), backend::kernel_table());
+    session.emplace(*program, runtime::SessionOptions{.pin_threads = true, .memory = stage->arena()});
     step_ns.clear();
   }
 };
@@ -91,13 +97,11 @@ struct Ports {
 };
 
 // Times the second of two runs of a plan: the caches are to hold what this plan leaves in them, not what others did.
-// The session's memory, too, is what the one before has given back.
 void run_twice(Variant& variant, Stage& stage, Ports& ports) {
   stage.put(variant.weights());
-  runtime::Session session(*variant.program, {.pin_threads = true});
   std::vector<std::int64_t> ns(variant.plan.steps.size());
   for (int run = 0; run < 2; ++run) {
-    const runtime::Status status = session.run_profiled(ports.in_views, ports.out_views, ns);
+    const runtime::Status status = variant.session->run_profiled(ports.in_views, ports.out_views, ns);
     DEEPER_CHECK(status == runtime::Status::ok, "running a plan to measure it");
   }
   variant.step_ns.push_back(std::move(ns));
@@ -180,7 +184,12 @@ class Measurement {
     options.records = std::move(records);
     std::vector<CompiledConv> convs;
     runtime::Plan plan = backend::compile(graph_, target_, options, convs);
-    return {.change = change, .convs = std::move(convs), .plan = std::move(plan), .program = {}, .step_ns = {}};
+    return {.change = change,
+            .convs = std::move(convs),
+            .plan = std::move(plan),
+            .program = {},
+            .session = {},
+            .step_ns = {}};
   }
 
   void find_convs(const Variant& first) {
@@ -236,9 +245,13 @@ class Measurement {
   void measure(Variant& picks, std::span<Variant> others, double begun, double part) {
     std::vector<Variant*> turn{&picks};
     for (Variant& other : others) turn.push_back(&other);
-    std::size_t most = 0;
-    for (const Variant* variant : turn) most = std::max(most, variant->weights().size());
-    const auto stage = std::make_shared<Stage>(most);
+    std::size_t weights = 0;
+    std::size_t arena = 0;
+    for (const Variant* variant : turn) {
+      weights = std::max(weights, variant->weights().size());
+      arena = std::max<std::size_t>(arena, variant->plan.arena_bytes);
+    }
+    const auto stage = std::make_shared<Stage>(weights, arena);
     Ports ports(picks.plan);
     for (Variant* variant : turn) variant->begin(stage);
     const auto run_all = [&] {

@@ -221,6 +221,28 @@ TEST(Session, ManyShareOneProgram) {
   }
 }
 
+TEST(Session, RunsInMemoryThatItIsGiven) {
+  const std::string_view kernels[] = {"scale", "reverse", "scale"};
+  const Program program(make_plan(kernels, 2), kKernels);
+  const std::uint64_t bytes = program.plan().arena_bytes;
+  struct alignas(64) Line {
+    std::array<std::byte, 64> bytes;
+  };
+  std::vector<Line> lines(bytes / sizeof(Line) + 1);
+  const std::span<std::byte> memory(lines.front().bytes.data(), lines.size() * sizeof(Line));
+  std::vector<Session> sessions;
+  for (int i = 0; i < 2; ++i) sessions.emplace_back(program, SessionOptions{.memory = memory});
+  const std::vector<float> x = ramp();
+  for (Session& session : sessions) {
+    std::vector<float> y(kCount);
+    ASSERT_EQ(run_once(session, x, y), Status::ok);
+    EXPECT_EQ(y[0], 2 * (2 * (kCount - 1) + 0.5F) + 0.5F);
+    EXPECT_EQ(static_cast<const void*>(session.address_of(program.plan().steps[0].result)), memory.data());
+  }
+  EXPECT_THROW(Session(program, {.memory = memory.first(bytes - 1)}), ModelError);
+  EXPECT_THROW(Session(program, {.memory = memory.subspan(4)}), ModelError);
+}
+
 TEST(Program, NamesTheStepThatDoesNotFit) {
   const std::string_view kernels[] = {"scale", "nothing"};
   try {
