@@ -8,6 +8,7 @@ namespace {
 
 constexpr auto kRows = std::to_array<runtime::KernelRow>({
     {"native.copy", native::prepare_copy},
+    {"native.matvec", native::prepare_matvec},
     {"native.pool", native::prepare_pool},
     {"native.reduce", native::prepare_reduce},
     {"native.lrn", native::prepare_lrn},

@@ -123,6 +123,7 @@ runtime::Executable prepare_copy(const runtime::Step& step, int threads);
 runtime::Executable prepare_unary(const runtime::Step& step, int threads);
 runtime::Executable prepare_binary(const runtime::Step& step, int threads);
 runtime::Executable prepare_where(const runtime::Step& step, int threads);
+runtime::Executable prepare_matvec(const runtime::Step& step, int threads);
 runtime::Executable prepare_pool(const runtime::Step& step, int threads);
 runtime::Executable prepare_reduce(const runtime::Step& step, int threads);
 runtime::Executable prepare_lrn(const runtime::Step& step, int threads);
