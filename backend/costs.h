@@ -23,7 +23,8 @@ struct Costs {
     double sum_cycles = 0;  // of a block, for each vector of sums
     double row_cycles = 0;  // for every row of a window but the first
     double memory_bytes_per_ns = 0;
-    double exposed_fetch = 0;  // share of the fetching that the products do not hide
+    double unahead_bytes_per_ns = 0;  // where too few pixels are multiplied to fetch ahead
+    double exposed_fetch = 0;         // share of the fetching that the products do not hide
   } direct;
   struct Brgemm {
     double beyond_products = 0;  // all time over that of the products
@@ -51,7 +52,18 @@ struct Costs {
     double few_multiply_adds_per_ns = 0;   // of 1x1 windows of few channels
   } onednn;
   double shared_bytes_per_ns = 0;  // weights that all members of a team read
+  double total_bytes_per_ns = 0;   // weights of which each member reads its part, all parts together
+  double others_bytes_per_ns = 0;  // what another core wrote
   double again_bytes_per_ns = 0;   // weights that have been read just before
+  double overlap = 0;              // of products and fetching, see overlapped
+
+  // Rate at which a member gets weights, `alone` that of one by itself: those of its columns, or all where members share
+  // rows.
+  double weights_bytes_per_ns(double alone, std::int64_t row_parts, std::int64_t column_parts) const;
+
+  // Time of products that fetch what the next ones need, but no faster than memory gives it: the longer of both where
+  // `overlap` is infinite, and (products^overlap + fetch^overlap)^(1 / overlap) as a rule.
+  double overlapped(double products_ns, double fetch_ns) const;
 };
 
 // Of vectors of `isa` (those of amx are avx512's).

@@ -60,7 +60,9 @@ double member_ns(const ConvShape& shape, const Tuning& tuning, const Split& spli
 }
 
 TeamSplit best_split(const ConvShape& shape, const Tuning& tuning, std::int64_t threads) {
-  return fastest_split(shape, threads, threads, [&](const Split& split) { return member_ns(shape, tuning, split); });
+  constexpr double kOthersBytesPerNs = 8;
+  return fastest_split(shape, threads, threads, kOthersBytesPerNs,
+                       [&](const Split& split) { return member_ns(shape, tuning, split); });
 }
 
 // Lines of a thread's scratch: the split input of a chunk, its units and its signs, and the sums of all pixels where

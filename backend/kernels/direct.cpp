@@ -382,11 +382,9 @@ double estimate_ns(const ConvShape& shape, const Target& target) {
   const double compute = cycles / costs.gigahertz / target.threads;
   const auto bytes = static_cast<double>(weights_bytes(shape));
   constexpr std::int64_t kHardlyAny = 12;
-  constexpr double kUnaheadBytesPerNs = 14;
-  if (pixels < kHardlyAny) return compute + bytes / kUnaheadBytesPerNs / target.threads;
-  // The products fetch their weights ahead, but not faster than memory gives them.
+  if (pixels < kHardlyAny) return compute + bytes / costs.direct.unahead_bytes_per_ns / target.threads;
   const double fetch = bytes / costs.direct.memory_bytes_per_ns;
-  return std::max(compute + costs.direct.exposed_fetch * fetch, fetch);
+  return costs.overlapped(compute + costs.direct.exposed_fetch * fetch, fetch);
 }
 
 runtime::Executable prepare(const runtime::Step& step, int /*threads*/) {

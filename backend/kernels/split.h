@@ -26,9 +26,10 @@ struct TeamSplit {
 Split choose_split(std::int64_t rows, std::int64_t columns, std::int64_t members, bool prefer_columns);
 
 // The fastest split of a convolution whose rows are pixels and whose columns, at most `most_columns`, are output
-// channels: `member_ns` is the time of the member that has most to do, besides what it costs to read what others wrote.
+// channels: `member_ns` is the time of the member that has most to do, besides what it costs to read what others wrote,
+// at `others_bytes_per_ns`.
 TeamSplit fastest_split(const ConvShape& shape, std::int64_t members, std::int64_t most_columns,
-                        const std::function<double(const Split& split)>& member_ns);
+                        double others_bytes_per_ns, const std::function<double(const Split& split)>& member_ns);
 
 // What one member does.
 struct Part {

@@ -313,9 +313,9 @@ double member_ns(const ConvShape& shape, const Division& division, const Tuning&
   }
   cycles = cycles * part + static_cast<double>(pairs * depth) / lanes * own.input_cycles;
   const double weights = static_cast<double>(weights_bytes(shape, tuning)) * part;
-  const double bytes_per_ns = split.row_parts > 1 ? costs.shared_bytes_per_ns : own.memory_bytes_per_ns;
+  const double bytes_per_ns = costs.weights_bytes_per_ns(own.memory_bytes_per_ns, split.row_parts, split.column_parts);
   const double fetch = weights * (1 / bytes_per_ns + static_cast<double>(turns - 1) / costs.again_bytes_per_ns);
-  return std::max(cycles / costs.gigahertz + own.exposed_fetch * fetch, fetch);
+  return costs.overlapped(cycles / costs.gigahertz + own.exposed_fetch * fetch, fetch);
 }
 
 }  // namespace
@@ -352,7 +352,7 @@ Tuning tuning_from(std::span<const std::int64_t> numbers) {
 
 TeamSplit choose_split(const ConvShape& shape, const Tuning& tuning, std::int64_t threads, const Costs& costs) {
   const Division division = divide(shape, tuning.isa);
-  return fastest_split(shape, threads, static_cast<std::int64_t>(division.halves.size()),
+  return fastest_split(shape, threads, static_cast<std::int64_t>(division.halves.size()), costs.others_bytes_per_ns,
                        [&](const Split& split) { return member_ns(shape, division, tuning, split, costs); });
 }
 

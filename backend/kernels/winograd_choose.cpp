@@ -52,7 +52,7 @@ double member_ns(const ConvShape& given, const Channels& division, const Tuning&
   const auto groups = static_cast<std::int64_t>(division.groups.size());
   const double part = static_cast<double>(ceil_div(groups, split.column_parts)) / static_cast<double>(groups);
   const double outputs = static_cast<double>(shape.out_channels) * part;
-  const double bytes_per_ns = split.row_parts > 1 ? costs.shared_bytes_per_ns : own.memory_bytes_per_ns;
+  const double bytes_per_ns = costs.weights_bytes_per_ns(own.memory_bytes_per_ns, split.row_parts, split.column_parts);
   double cycles = 0;
   double fetch = 0;
   for (const TileGroup& g : tile_groups(tuning.tiling)) {
@@ -75,9 +75,7 @@ double member_ns(const ConvShape& given, const Channels& division, const Tuning&
     const double weights = frequencies * depth * static_cast<double>(rows * kFloat) * part;
     fetch += weights * (1 / bytes_per_ns + static_cast<double>(count - 1) / costs.again_bytes_per_ns);
   }
-  const double compute = cycles / costs.gigahertz;
-  // The products fetch their weights ahead, but not all of them and no faster than memory gives them.
-  return std::max(compute + own.exposed_fetch * fetch, fetch);
+  return costs.overlapped(cycles / costs.gigahertz + own.exposed_fetch * fetch, fetch);
 }
 
 }  // namespace
@@ -86,7 +84,7 @@ TeamSplit choose_split(const ConvShape& given, const Tuning& tuning, std::int64_
   const ConvShape shape = without_stride(given);
   const Channels channels = divide_channels(shape, tuning.isa, tuning.channels);
   const auto groups = static_cast<std::int64_t>(channels.groups.size());
-  return fastest_split(shape, threads, groups,
+  return fastest_split(shape, threads, groups, costs.others_bytes_per_ns,
                        [&](const Split& split) { return member_ns(given, channels, tuning, split, costs); });
 }
 

@@ -130,6 +130,26 @@ TEST(Compile, ChoosesTheAlgorithmByShape) {
   EXPECT_EQ(name(problem, {}), "onednn");
 }
 
+TEST(Compile, ChoosesTheKernelByShapeAndKindOfCore) {
+  const auto conv = [](std::int64_t in, std::int64_t extent, std::int64_t out, std::int64_t kernel, std::int64_t pad,
+                       std::int64_t stride) {
+    const ir::Conv op{.strides = {stride, stride}, .pads = {pad, pad, pad, pad}};
+    return ConvProblem{.shape = dense_conv_shape(1, in, {extent, extent}, out, {kernel, kernel}, op)};
+  };
+  for (const Machine machine : {Machine::other, Machine::zen}) {
+    Target target;
+    target.machine = machine;
+    const auto name = [&](const ConvProblem& problem) { return choose_algorithm(problem, target, {}).algorithm->name; };
+    EXPECT_EQ(name(conv(768, 17, 576, 1, 0, 1)), "strassen");  // many channels on both sides
+    EXPECT_NE(name(conv(64, 56, 64, 1, 0, 1)), "strassen");    // few of them
+    EXPECT_EQ(name(conv(64, 56, 192, 3, 1, 1)), "winograd");
+    EXPECT_EQ(name(conv(64, 147, 96, 3, 0, 2)), "winograd");  // by phases
+    EXPECT_EQ(name(conv(3, 224, 64, 7, 3, 2)), "winograd");
+    // One pixel: how fast its weights come tells.
+    EXPECT_EQ(name(conv(128, 5, 768, 5, 0, 1)), machine == Machine::zen ? "direct" : "brgemm");
+  }
+}
+
 TEST(Compile, FollowsARecordThatNamesAWayStillThere) {
   const Target target;
   const ConvProblem problem{.shape = dense_conv_shape(1, 64, {17, 17}, 96, {3, 3}, ir::Conv{.pads = {1, 1, 1, 1}})};
