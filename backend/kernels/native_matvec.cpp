@@ -31,7 +31,7 @@ struct MatvecState {
 HWY_BEFORE_NAMESPACE();
 namespace deeper::backend::native::HWY_NAMESPACE {
 
-// sums[i] = the product of x and the weights of output i of kCount.
+// sums[i] = the product of x and the weights of output i of kCount; fetches those of the outputs behind.
 template <int kCount>
 HWY_INLINE void multiply(const float* x, const float* weights, std::int64_t next, std::int64_t depth, float* sums) {
   const Tag d;
@@ -42,7 +42,10 @@ HWY_INLINE void multiply(const float* x, const float* weights, std::int64_t next
   for (; k + lanes <= depth; k += lanes) {
     const Vector right = hn::LoadU(d, x + k);
 #pragma GCC unroll 4
-    for (int i = 0; i < kCount; ++i) all[i] = hn::MulAdd(hn::LoadU(d, weights + i * next + k), right, all[i]);
+    for (int i = 0; i < kCount; ++i) {
+      all[i] = hn::MulAdd(hn::LoadU(d, weights + i * next + k), right, all[i]);
+      __builtin_prefetch(weights + (i + kCount) * next + k, 0, 2);
+    }
   }
   if (k < depth) {
     const Vector right = load_some(x + k, depth - k);
