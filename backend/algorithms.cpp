@@ -8,6 +8,7 @@
 #include <limits>
 #include <ranges>
 
+#include "backend/costs.h"
 #include "backend/layout.h"
 #include "ir/error.h"
 #include "ir/match.h"

@@ -9,10 +9,6 @@
 // to measurements in networks (benchmarks/choices) on machines of each kind.
 namespace deeper::backend {
 
-// Kinds of cores with numbers of their own; `other` has those of Intel's with AVX-512.
-enum class Machine : std::uint8_t { other, zen };  // zen: AMD Zen 2 to 4, whose AVX-512 is two halves
-Machine this_machine();
-
 struct Costs {
   double gigahertz = 0;       // while it multiplies
   double fmas_per_cycle = 0;  // of whole vectors
@@ -57,8 +53,8 @@ struct Costs {
   double again_bytes_per_ns = 0;   // weights that have been read just before
   double overlap = 0;              // of products and fetching, see overlapped
 
-  // Rate at which a member gets weights, `alone` that of one by itself: those of its columns, or all where members share
-  // rows.
+  // Rate at which a member gets weights, `alone` that of one by itself: those of its columns, or all where members
+  // share rows.
   double weights_bytes_per_ns(double alone, std::int64_t row_parts, std::int64_t column_parts) const;
 
   // Time of products that fetch what the next ones need, but no faster than memory gives it: the longer of both where
@@ -66,7 +62,7 @@ struct Costs {
   double overlapped(double products_ns, double fetch_ns) const;
 };
 
-// Of vectors of `isa` (those of amx are avx512's).
+// Of vectors of `isa` (those of amx are avx512's). Machine::other has the numbers of an Intel core with AVX-512.
 const Costs& costs_of(Machine machine, Isa isa);
 
 }  // namespace deeper::backend

@@ -4,7 +4,6 @@
 #include <string>
 #include <string_view>
 
-#include "backend/costs.h"
 #include "backend/isa.h"
 
 namespace deeper::backend {

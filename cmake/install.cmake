@@ -9,7 +9,7 @@ foreach(header
     ir/tensor.h ir/type.h ir/verify.h
     frontend/import.h frontend/zoo/zoo.h
     passes/passes.def passes/passes.h
-    backend/accuracy.h backend/compile.h backend/conv_records.h backend/target.h
+    backend/accuracy.h backend/compile.h backend/conv_records.h backend/isa.h backend/target.h
     runtime/deeper.h runtime/kernel.h runtime/plan.h runtime/plan_file.h runtime/session.h
     tools/open.h)
   cmake_path(GET header PARENT_PATH folder)

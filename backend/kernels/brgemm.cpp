@@ -5,6 +5,7 @@
 #include <optional>
 #include <tuple>
 
+#include "backend/costs.h"
 #include "backend/kernels/epilogue.h"
 #include "backend/kernels/gemm.h"
 #include "backend/kernels/rounding.h"

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/costs.h"
 #include "backend/kernels/conv_shape.h"
 #include "backend/kernels/split.h"
 #include "backend/target.h"

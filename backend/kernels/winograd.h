@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/costs.h"
 #include "backend/kernels/conv_shape.h"
 #include "backend/kernels/cooktoom.h"
 #include "backend/kernels/split.h"
