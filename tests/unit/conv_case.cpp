@@ -252,4 +252,20 @@ std::string describe(const ConvShape& s) {
                      static_cast<int>(s.op.activation.function));
 }
 
+void expect_right(std::string_view kernel, const ConvShape& shape, bool slices, std::mt19937& random, int threads,
+                  std::int64_t l2_bytes) {
+  constexpr double kMost = 2e-6;
+  const ConvCase c = make_case(shape, {.slices = slices}, random);
+  const std::vector<double> want = reference(c);
+  for (const Isa isa : vector_isas()) {
+    Target target = target_of(isa, threads);
+    target.l2_bytes = l2_bytes;
+    for (const ConvCandidate& candidate : kernel_named(kernel).candidates(c.shape, target, Accuracy::safe)) {
+      const std::vector<float> got = run_kernel(kernel_named(kernel), candidate, c, threads);
+      EXPECT_LT(relative_l2(got, want), kMost)
+          << describe(c.shape) << " slices " << slices << " threads " << threads << " isa " << static_cast<int>(isa);
+    }
+  }
+}
+
 }  // namespace deeper::backend::testing

@@ -54,4 +54,9 @@ double relative_l2(const std::vector<float>& got, const std::vector<double>& wan
 
 std::string describe(const ConvShape& shape);
 
+// Holds every candidate of a kernel of plain fp32 products, on both vector instruction sets where this CPU has them and
+// with an L2 of that size, to the oracle.
+void expect_right(std::string_view kernel, const ConvShape& shape, bool slices, std::mt19937& random, int threads,
+                  std::int64_t l2_bytes);
+
 }  // namespace deeper::backend::testing

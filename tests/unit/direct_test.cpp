@@ -8,22 +8,10 @@
 namespace deeper::backend {
 namespace {
 
-using testing::ConvCase;
 using testing::target_of;
 
 void expect_right(const ConvShape& shape, bool slices, std::mt19937& random, int threads, std::int64_t l2_bytes) {
-  const ConvCase c = testing::make_case(shape, {.slices = slices}, random);
-  const std::vector<double> want = testing::reference(c);
-  for (const Isa isa : testing::vector_isas()) {
-    Target target = target_of(isa, threads);
-    target.l2_bytes = l2_bytes;
-    for (const ConvCandidate& candidate :
-         testing::kernel_named(direct::kName).candidates(c.shape, target, Accuracy::safe)) {
-      const std::vector<float> got = testing::run_kernel(testing::kernel_named(direct::kName), candidate, c, threads);
-      EXPECT_LT(testing::relative_l2(got, want), 2e-6) << testing::describe(c.shape) << " slices " << slices
-                                                       << " threads " << threads << " isa " << static_cast<int>(isa);
-    }
-  }
+  testing::expect_right(direct::kName, shape, slices, random, threads, l2_bytes);
 }
 
 ConvShape random_shape(std::mt19937& random) {
