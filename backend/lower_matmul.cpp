@@ -3,8 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "backend/kernels/conv_shape.h"
 #include "backend/layout.h"
 #include "backend/lower.h"

@@ -14,7 +14,7 @@ namespace deeper {
 
 struct MeasuredChoice {
   backend::ConvChoice choice;
-  double ns = 0;  // median; the mean over the places in the graph where there are several
+  double ns = 0;  // median of the plans, and of the places in the graph where there are several
 };
 
 // A convolution of the graph; one that is there several times counts once.
@@ -28,10 +28,12 @@ struct MeasuredConv {
   const MeasuredChoice& fastest() const;
 };
 
-// Compiles the graph once for every way that the convolution with the most ways has, so that each convolution meets
-// each of its ways, and runs these plans in turn, each twice, timing the second run: every time is taken in the network
-// itself, with its threads, its images in the caches it finds them in, and its weights as cold as the network leaves
-// them. `runs`: timed ones of each plan; 0: as many as fit some twenty seconds. Reports to `report` unless it is empty.
+// Compiles the graph with the cost model's picks, and once for every other way of a third of its convolutions, those
+// near one another being in different thirds: each meets each of its ways among neighbours that keep their picks. Runs
+// these plans in turn, in the same memory, each twice, timing the second run: every time is taken in the network
+// itself, with its threads, pinned, its images in the caches it finds them in, and its weights as cold as the network
+// leaves them. `runs`: timed ones of each plan; 0: as many as fit some twenty seconds. Reports to `report` unless it is
+// empty.
 std::vector<MeasuredConv> measure_convs(const ir::Graph& graph, const backend::Target& target,
                                         const backend::CompileOptions& options, int runs, const ProgressReport& report);
 
