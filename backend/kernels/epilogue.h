@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include "backend/target.h"
 #include "ir/ops.h"
@@ -15,6 +16,11 @@ struct Epilogue {
   float slope = 1;
 };
 Epilogue make_epilogue(const ir::Activation& activation);
+
+// True where `low` is all there is to it, as of Relu or of no activation.
+inline bool is_floor(const Epilogue& epilogue) {
+  return epilogue.slope == 1 && epilogue.high == std::numeric_limits<float>::infinity();
+}
 
 // block[pixel * stride + c] = activation(block[...] + bias[c] + residual[pixel * residual_stride + c]) in place, for
 // `pixels` pixels of `channels` channels. bias and residual may be null.

@@ -60,31 +60,43 @@ void FetchAhead::give(ProductBlock& block) {
   lines_ -= block.lines;
 }
 
-void multiply(const ProductKernels& kernels, const Product& product) {
+ProductDivision divide_products(const ProductKernels& kernels, std::int64_t columns, std::int64_t depth,
+                                std::int64_t longest_part) {
+  ProductDivision division;
+  for (std::int64_t vectors = 1; vectors <= kMostVectors; ++vectors) {
+    const std::int64_t most = kernels.most_columns[vectors - 1];
+    if (most == 0) continue;
+    const std::int64_t blocks = ceil_div(columns, most);
+    division[vectors - 1] = {.blocks = blocks,
+                             .columns = columns / blocks,
+                             .larger = columns % blocks,
+                             .depth = part_of_depth(vectors * kernels.lanes, depth, longest_part)};
+  }
+  return division;
+}
+
+void multiply(const ProductKernels& kernels, const ProductDivision& division, const Product& product) {
   const std::int64_t vectors = product.rows / kernels.lanes;
-  const std::int64_t most = kernels.most_columns[vectors - 1];
-  const std::int64_t count = (product.columns + most - 1) / most;
-  const std::int64_t each = product.columns / count;
-  const std::int64_t larger = product.columns % count;
-  const std::int64_t part = part_of_depth(product.rows, product.depth, product.longest_part);
+  const ProductParts& parts = division[vectors - 1];
+  const auto& kernel = kernels.multiply[vectors - 1];
   constexpr std::int64_t kNoTaps = 0;
   ProductBlock block;
   block.taps = &kNoTaps;
-  for (std::int64_t k = 0; k < product.depth; k += part) {
+  for (std::int64_t k = 0; k < product.depth; k += parts.depth) {
     block.a = product.a + k * product.rows;
-    block.depth = std::min(part, product.depth - k);
+    block.depth = std::min(parts.depth, product.depth - k);
     block.adds = k > 0 || product.adds;
-    FetchAhead ahead(block.a + block.depth * product.rows, product.rows, block.depth, count);
+    FetchAhead ahead(block.a + block.depth * product.rows, product.rows, block.depth, parts.blocks);
     const float* b = product.b + k;
     float* c = product.c;
-    for (std::int64_t i = 0; i < count; ++i) {
-      const std::int64_t now = each + (i < larger ? 1 : 0);
-      for (std::int64_t j = 0; j < now; ++j, b += product.ldb, c += product.ldc) {
+    for (std::int64_t i = 0; i < parts.blocks; ++i) {
+      const std::int64_t columns = parts.columns + (i < parts.larger ? 1 : 0);
+      for (std::int64_t j = 0; j < columns; ++j, b += product.ldb, c += product.ldc) {
         block.columns[j] = b;
         block.results[j] = c;
       }
       ahead.give(block);
-      kernels.multiply[vectors - 1][now - 1](block);
+      kernel[columns - 1](block);
     }
   }
 }

@@ -71,6 +71,18 @@ class FetchAhead {
 // of the slice stays in L1 while all columns meet it. At most `longest`: short parts keep small what is rounded.
 std::int64_t part_of_depth(std::int64_t rows, std::int64_t depth, std::int64_t longest);
 
+// How products of slices of so many vectors of rows are taken apart: into blocks of columns, `larger` of which have one
+// more than the others, and parts of the depth, see part_of_depth.
+struct ProductParts {
+  std::int64_t blocks = 0;
+  std::int64_t columns = 0;
+  std::int64_t larger = 0;
+  std::int64_t depth = 0;
+};
+using ProductDivision = std::array<ProductParts, kMostVectors>;  // [vectors - 1]
+ProductDivision divide_products(const ProductKernels& kernels, std::int64_t columns, std::int64_t depth,
+                                std::int64_t longest_part);
+
 // C[rows, columns] = A[rows, depth] B[depth, columns]; b[column * ldb + k], c[column * ldc + row].
 struct Product {
   std::int64_t rows = 0;     // of a slice
@@ -79,12 +91,10 @@ struct Product {
   std::int64_t ldb = 0;
   float* c = nullptr;
   std::int64_t ldc = 0;
-  std::int64_t columns = 0;
   std::int64_t depth = 0;
-  std::int64_t longest_part = 0;
   bool adds = false;  // to what C holds
 };
-void multiply(const ProductKernels& kernels, const Product& product);
+void multiply(const ProductKernels& kernels, const ProductDivision& division, const Product& product);
 
 // Cycles of a slice's product at the rate it reaches.
 double product_cycles(std::int64_t rows, std::int64_t columns, std::int64_t depth, Isa isa, const Costs& costs);

@@ -6,6 +6,7 @@
 #include <array>
 #include <limits>
 #include <optional>
+#include <utility>
 
 #include "backend/kernels/epilogue.h"
 #include "backend/kernels/product.h"
@@ -34,9 +35,17 @@ struct TileKind {
   std::int64_t longest_part = 0;  // of a product's depth to be summed at once
 };
 
+// Where a tile lies.
+struct Place {
+  std::int64_t image = 0;
+  std::int64_t y = 0;  // first output
+  std::int64_t x = 0;
+};
+
+// Tiles of a kind.
 struct TileBlock {
   std::int64_t kind = 0;
-  Range tiles;  // of all images
+  std::vector<Place> tiles;
 };
 
 // Sizes of a thread's scratch, in floats.
@@ -124,36 +133,41 @@ std::shared_ptr<State> make_state(const ConvShape& given, const Tuning& tuning, 
   return state;
 }
 
+// The `tile`-th of all images.
+Place place_of(const TileGroup& tiles, std::int64_t tile) {
+  const std::int64_t in_image = tile % tiles.tiles();
+  return {.image = tile / tiles.tiles(),
+          .y = tiles.first_y + in_image / tiles.count_x * tiles.y().outputs,
+          .x = tiles.first_x + in_image % tiles.count_x * tiles.x().outputs};
+}
+
 // Gives each row part its blocks of tiles.
 std::vector<std::vector<TileBlock>> make_parts(const State& state, std::int64_t most_tiles) {
   std::vector<std::vector<TileBlock>> parts(static_cast<std::size_t>(state.split.row_parts));
   for (std::int64_t part = 0; part < state.split.row_parts; ++part) {
     for (std::size_t kind = 0; kind < state.kinds.size(); ++kind) {
-      const std::int64_t all = state.kinds[kind].tiles.tiles() * state.shape.batch;
-      const Range tiles = share(all, part, state.split.row_parts);
-      const std::int64_t count = (tiles.size() + most_tiles - 1) / most_tiles;
+      const TileGroup& group = state.kinds[kind].tiles;
+      const Range tiles = share(group.tiles() * state.shape.batch, part, state.split.row_parts);
+      const std::int64_t count = ceil_div(tiles.size(), most_tiles);
       for (std::int64_t i = 0; i < count; ++i) {
-        const Range block = share(tiles.size(), i, count);
-        parts[part].push_back(
-            {.kind = static_cast<std::int64_t>(kind), .tiles = {tiles.first + block.first, tiles.first + block.last}});
+        const Range range = share(tiles.size(), i, count);
+        TileBlock block{.kind = static_cast<std::int64_t>(kind), .tiles = {}};
+        for (std::int64_t tile = range.first; tile < range.last; ++tile) {
+          block.tiles.push_back(place_of(group, tiles.first + tile));
+        }
+        parts[part].push_back(std::move(block));
       }
     }
   }
   return parts;
 }
 
-// Where a tile lies.
-struct Place {
-  std::int64_t image = 0;
-  std::int64_t y = 0;  // first output
-  std::int64_t x = 0;
-};
-
-Place place_of(const TileGroup& tiles, std::int64_t tile) {
-  const std::int64_t in_image = tile % tiles.tiles();
-  return {.image = tile / tiles.tiles(),
-          .y = tiles.first_y + in_image / tiles.count_x * tiles.y().outputs,
-          .x = tiles.first_x + in_image % tiles.count_x * tiles.x().outputs};
+// Those of `count` points first, first + step, ... that lie in [0, extent).
+Range inside(std::int64_t first, std::int64_t step, std::int64_t extent, std::int64_t count) {
+  const auto points_below = [&](std::int64_t end) {
+    return std::clamp<std::int64_t>((end - first + step - 1) / step, 0, count);
+  };
+  return {first < 0 ? points_below(0) : 0, first < extent ? points_below(extent) : 0};
 }
 
 // Rows of the phases of an image that have been copied.
@@ -173,34 +187,7 @@ struct Work {
   float* scratch;
   Band band{};
 
-  // Of a tile's pixels, line by line.
-  using Pointers = std::array<const float*, kMaxPoints * kMaxPoints>;
-
   float* pass() const { return scratch + state.layout.pass; }
-
-  // `count` pixels x, x + step, ... of a row of the source, whose shape is `s`; zeros outside the image.
-  void source_row(const ConvShape& s, std::int64_t image, std::int64_t y, std::int64_t x, std::int64_t step, int count,
-                  const float** pixels) const {
-    const bool inside = y >= 0 && y < s.input[0];
-    const float* row = source + image * s.source.image + y * s.source.row;
-    for (int k = 0; k < count; ++k, x += step) {
-      const bool covered = inside && x >= 0 && x < s.input[1];
-      pixels[k] = covered ? row + x * s.source.pixel : state.zeros.data();
-    }
-  }
-
-  // The pixels that a tile reads; those of phase (p, q) where there are phases.
-  Pointers source_pixels(const TileKind& kind, const Place& place, std::int64_t p, std::int64_t q) const {
-    const ConvShape& s = state.strided ? *state.strided : state.shape;
-    const std::int64_t step = s.op.strides[0];
-    const int points_x = kind.tiles.x().points();
-    Pointers pixels;
-    for (int j = 0; j < kind.tiles.y().points(); ++j) {
-      source_row(s, place.image, (place.y + j) * step + p - s.op.pads[0], place.x * step + q - s.op.pads[1], step,
-                 points_x, pixels.data() + j * points_x);
-    }
-    return pixels;
-  }
 
   float* band_row(std::int64_t y) const {
     return scratch + state.layout.band + y % state.layout.band_rows * state.layout.band_width * kPhasePitch;
@@ -219,63 +206,89 @@ struct Work {
     band.rows.first = std::max(band.rows.first, band.rows.last - state.layout.band_rows);
   }
 
-  // The pixels that a tile reads of the band.
-  Pointers band_pixels(const TileKind& kind, const Place& place) const {
-    const int points_x = kind.tiles.x().points();
-    Pointers pixels;
-    for (int j = 0; j < kind.tiles.y().points(); ++j) {
-      const float* first = band_row(place.y + j) + place.x * kPhasePitch;
-      for (int k = 0; k < points_x; ++k) pixels[j * points_x + k] = first + k * kPhasePitch;
+  // Rows of pixels that a tile reads, and where of these rows; null outside the image.
+  struct Rows {
+    std::array<const float*, kMaxPoints> row{};
+    Inputs inputs;
+  };
+
+  // Those of phase (p, q) where there are phases.
+  Rows source_rows(const TileKind& kind, const Place& place, std::int64_t p, std::int64_t q) const {
+    const ConvShape& s = state.strided ? *state.strided : state.shape;
+    const std::int64_t step = s.op.strides[0];
+    const std::int64_t first_y = place.y * step + p - s.op.pads[0];
+    const std::int64_t first_x = place.x * step + q - s.op.pads[1];
+    const float* image = source + place.image * s.source.image;
+    const Range inside_y = inside(first_y, step, s.input[0], kind.tiles.y().points());
+    Rows rows{.inputs = {.offset = first_x * s.source.pixel,
+                         .point = step * s.source.pixel,
+                         .points = inside(first_x, step, s.input[1], kind.tiles.x().points())}};
+    for (std::int64_t j = inside_y.first; j < inside_y.last; ++j) {
+      rows.row[j] = image + (first_y + j * step) * s.source.row;
     }
-    return pixels;
+    return rows;
+  }
+
+  // Those of the band.
+  Rows band_rows(const TileKind& kind, const Place& place) const {
+    Rows rows{
+        .inputs = {.offset = place.x * kPhasePitch, .point = kPhasePitch, .points = {0, kind.tiles.x().points()}}};
+    for (int j = 0; j < kind.tiles.y().points(); ++j) rows.row[j] = band_row(place.y + j);
+    return rows;
   }
 
   void transform_input(const TileKind& kind, const TileBlock& block) {
     const std::int64_t inputs = state.layout.inputs;
-    const Pointers columns = pass_columns(kind.tiles.y().points(), kind.tiles.x().points());
-    for (std::int64_t tile = block.tiles.first; tile < block.tiles.last; ++tile) {
-      const Place place = place_of(kind.tiles, tile);
-      float* to = scratch + (tile - block.tiles.first) * inputs;
-      if (state.copies) {
+    float* to = scratch;
+    for (const Place& place : block.tiles) {
+      if (kind.tiles.row_x == 0) {
+        transform_column(kind, place, inputs, to);
+      } else if (state.copies) {
         copy_band(kind, place);
-        transform_pixels(kind, band_pixels(kind, place), columns, inputs, to);
-        continue;
-      }
-      const std::int64_t phases = state.strided ? 4 : 1;
-      for (std::int64_t phase = 0; phase < phases; ++phase) {
-        transform_pixels(kind, source_pixels(kind, place, phase / 2, phase % 2), columns, inputs / phases,
+        transform_rows(kind, band_rows(kind, place), inputs, to);
+      } else {
+        const std::int64_t phases = state.strided ? 4 : 1;
+        for (std::int64_t phase = 0; phase < phases; ++phase) {
+          transform_rows(kind, source_rows(kind, place, phase / 2, phase % 2), inputs / phases,
                          to + phase * inputs / phases);
+        }
       }
+      to += inputs;
     }
   }
 
-  void transform_pixels(const TileKind& kind, const Pointers& pixels, const Pointers& columns, std::int64_t channels,
-                        float* to) const {
-    if (kind.tiles.row_y != 0 && kind.tiles.row_x != 0) return transform_square(kind, pixels, columns, channels, to);
-    const AxisTransform& axis = kind.tiles.row_y == 0 ? kind.x : kind.y;
-    axis.input(pixels.data(), 0, {.channels = channels}, to, {.point = state.layout.input_stride});
+  // Along y alone.
+  void transform_column(const TileKind& kind, const Place& place, std::int64_t channels, float* to) const {
+    const ConvShape& s = state.shape;
+    const std::int64_t first_y = place.y - s.op.pads[0];
+    const std::int64_t x = place.x - s.op.pads[1];
+    const float* column =
+        x >= 0 && x < s.input[1] ? source + place.image * s.source.image + x * s.source.pixel : nullptr;
+    kind.y.input({.lines = &column,
+                  .offset = first_y * s.source.row,
+                  .point = s.source.row,
+                  .points = inside(first_y, 1, s.input[0], kind.tiles.y().points()),
+                  .zeros = state.zeros.data()},
+                 {.channels = channels}, to, {.point = state.layout.input_stride});
   }
 
-  // Where what the first axis' transform leaves is, for each column from top to bottom.
-  Pointers pass_columns(int points_y, int points_x) const {
-    Pointers columns;
-    for (int k = 0; k < points_x; ++k) {
-      for (int j = 0; j < points_y; ++j) columns[k * points_y + j] = pass() + (j * points_x + k) * kChunk;
-    }
-    return columns;
-  }
-
-  // Along x for each row of the tile, then along y for each column of frequencies.
-  void transform_square(const TileKind& kind, const Pointers& pixels, const Pointers& columns, std::int64_t all,
-                        float* to) const {
+  // Along x, for 2-D along x for each row of the tile and then along y for each column of frequencies.
+  void transform_rows(const TileKind& kind, const Rows& rows, std::int64_t all, float* to) const {
+    Inputs from = rows.inputs;
+    from.lines = rows.row.data();
+    from.zeros = state.zeros.data();
+    const std::int64_t stride = state.layout.input_stride;
+    if (kind.tiles.row_y == 0) return kind.x.input(from, {.channels = all}, to, {.point = stride});
     const std::int64_t points_y = kind.tiles.y().points();
     const std::int64_t points_x = kind.tiles.x().points();
-    const std::int64_t stride = state.layout.input_stride;
-    for (std::int64_t c = 0; c < all; c += kChunk) {
+    std::array<const float*, kMaxPoints> columns{};
+    for (std::int64_t q = 0; q < points_x; ++q) columns[q] = pass() + q * kChunk;
+    const Inputs passed{.lines = columns.data(), .point = points_x * kChunk, .points = {0, points_y}};
+    for (std::int64_t c = 0; c < all; c += kChunk, from.offset += kChunk) {
       const std::int64_t channels = std::min(kChunk, all - c);
-      kind.x.input(pixels.data(), c, {.count = points_y, .channels = channels}, pass(),
+      kind.x.input(from, {.count = points_y, .channels = channels}, pass(),
                    {.line = points_x * kChunk, .point = kChunk});
-      kind.y.input(columns.data(), 0, {.count = points_x, .channels = channels}, to + c,
+      kind.y.input(passed, {.count = points_x, .channels = channels}, to + c,
                    {.line = stride, .point = points_x * stride});
     }
   }
@@ -284,21 +297,27 @@ struct Work {
     const float* panel = weights + kind.weights + group.channel * kind.depth;
     const float* input = scratch;
     float* products = scratch + state.layout.products;
+    std::int64_t depth = 0;
+    ProductDivision division;
     for (const Frequency& frequency : kind.frequencies) {
       for (std::int64_t i = group.slices.first; i < group.slices.last; ++i) {
         const Slice& slice = state.channels.slices[i];
         for (const Range& inputs : frequency.inputs) {
-          backend::multiply(*state.kernels, {.rows = slice.rows,
-                                             .a = panel,
-                                             .b = input + inputs.first,
-                                             .ldb = state.layout.inputs,
-                                             .c = products + slice.channel - group.channel,
-                                             .ldc = state.layout.width,
-                                             .columns = block.tiles.size(),
-                                             .depth = inputs.size(),
-                                             .longest_part = kind.longest_part,
-                                             .adds = inputs.first > 0});
-          panel += inputs.size() * slice.rows;
+          if (inputs.size() != depth) {
+            depth = inputs.size();
+            division = divide_products(*state.kernels, static_cast<std::int64_t>(block.tiles.size()), depth,
+                                       kind.longest_part);
+          }
+          backend::multiply(*state.kernels, division,
+                            {.rows = slice.rows,
+                             .a = panel,
+                             .b = input + inputs.first,
+                             .ldb = state.layout.inputs,
+                             .c = products + slice.channel - group.channel,
+                             .ldc = state.layout.width,
+                             .depth = depth,
+                             .adds = inputs.first > 0});
+          panel += depth * slice.rows;
         }
       }
       input += state.layout.input_stride;
@@ -306,57 +325,54 @@ struct Work {
     }
   }
 
-  // Where the outputs of a tile go, row by row, and their residuals; outside the image, to the discarded ones.
-  struct Targets {
-    std::array<float*, kMaxPoints * kMaxPoints> result;
-    Pointers residual;
-  };
-  void targets(const TileGroup& tiles, const Place& at, std::int64_t channel, Targets& to) const {
+  // Where the outputs of a tile go, row by row, and where their residuals are.
+  Outputs outputs(const TileKind& kind, const Place& place, std::int64_t channel) const {
     const ConvShape& s = state.shape;
-    std::size_t i = 0;
-    for (std::int64_t y = at.y; y < at.y + tiles.y().outputs; ++y) {
-      for (std::int64_t x = at.x; x < at.x + tiles.x().outputs; ++x, ++i) {
-        const bool inside = y < s.output[0] && x < s.output[1];
-        to.result[i] = inside ? result + at.image * s.result.image + y * s.result.row + x * s.result.pixel + channel
-                              : scratch + state.layout.discarded;
-        if (residual == nullptr) continue;
-        to.residual[i] = state.zeros.data();
-        if (inside) {
-          to.residual[i] = residual + at.image * s.residual.image + y * s.residual.row + x * s.residual.pixel + channel;
-        }
-      }
-    }
+    Outputs to{
+        .at = result + place.image * s.result.image + place.y * s.result.row + place.x * s.result.pixel + channel,
+        .pitch = {.line = s.result.row, .point = s.result.pixel},
+        .count = std::min<std::int64_t>(kind.tiles.x().outputs, s.output[1] - place.x),
+        .discarded = scratch + state.layout.discarded};
+    if (residual == nullptr) return to;
+    to.residual =
+        residual + place.image * s.residual.image + place.y * s.residual.row + place.x * s.residual.pixel + channel;
+    to.residual_pitch = {.line = s.residual.row, .point = s.residual.pixel};
+    return to;
   }
 
   void transform_output(const TileKind& kind, const TileBlock& block, const ChannelGroup& group) const {
     const std::int64_t width = std::min(group.width, state.shape.out_channels - group.channel);
-    for (std::int64_t tile = block.tiles.first; tile < block.tiles.last; ++tile) {
-      const Place place = place_of(kind.tiles, tile);
-      Targets to;
-      targets(kind.tiles, place, group.channel, to);
-      const float* from = scratch + state.layout.products + (tile - block.tiles.first) * state.layout.width;
-      if (kind.tiles.row_y != 0 && kind.tiles.row_x != 0) {
-        const std::int64_t rows = std::min<std::int64_t>(kind.tiles.y().outputs, state.shape.output[0] - place.y);
-        finish_square(kind, to, rows, group.channel, width, from);
-        continue;
+    const Pitch points{.point = state.layout.output_stride};
+    const float* from = scratch + state.layout.products;
+    for (const Place& place : block.tiles) {
+      const std::int64_t rows = std::min<std::int64_t>(kind.tiles.y().outputs, state.shape.output[0] - place.y);
+      Outputs to = outputs(kind, place, group.channel);
+      if (kind.tiles.row_y == 0) {
+        kind.x.finish(from, points, {.channels = width}, to, bias + group.channel, state.epilogue);
+      } else if (kind.tiles.row_x == 0) {
+        std::swap(to.pitch.line, to.pitch.point);
+        std::swap(to.residual_pitch.line, to.residual_pitch.point);
+        to.count = rows;
+        kind.y.finish(from, points, {.channels = width}, to, bias + group.channel, state.epilogue);
+      } else {
+        finish_square(kind, to, rows, width, bias + group.channel, from);
       }
-      (kind.tiles.row_x == 0 ? kind.y : kind.x)
-          .finish(from, {.point = state.layout.output_stride}, {.channels = width}, to.result.data(),
-                  residual != nullptr ? to.residual.data() : nullptr, bias + group.channel, 0, state.epilogue);
+      from += state.layout.width;
     }
   }
 
-  void finish_square(const TileKind& kind, const Targets& to, std::int64_t rows, std::int64_t first_channel,
-                     std::int64_t width, const float* from) const {
+  void finish_square(const TileKind& kind, Outputs to, std::int64_t rows, std::int64_t width, const float* offsets,
+                     const float* from) const {
     const std::int64_t points_x = kind.tiles.x().points();
     const std::int64_t stride = state.layout.output_stride;
     for (std::int64_t c = 0; c < width; c += kChunk) {
       const std::int64_t channels = std::min(kChunk, width - c);
       kind.y.output(from + c, {.line = stride, .point = points_x * stride}, {.count = points_x, .channels = channels},
                     pass(), {.line = kChunk, .point = points_x * kChunk});
-      kind.x.finish(pass(), {.line = points_x * kChunk, .point = kChunk}, {.count = rows, .channels = channels},
-                    to.result.data(), residual != nullptr ? to.residual.data() : nullptr, bias + first_channel, c,
-                    state.epilogue);
+      kind.x.finish(pass(), {.line = points_x * kChunk, .point = kChunk}, {.count = rows, .channels = channels}, to,
+                    offsets + c, state.epilogue);
+      to.at += channels;
+      if (to.residual != nullptr) to.residual += channels;
     }
   }
 };

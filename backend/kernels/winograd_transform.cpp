@@ -14,8 +14,9 @@ HWY_BEFORE_NAMESPACE();
 namespace deeper::backend::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Terms of a sum that count: all, or those with an even or an odd index.
-enum class Terms { all, even, odd };
+// Terms of a sum: all, or of a pair's first point those that both points share (`leading`, among them that of the last
+// input, whose coefficient is 1), or the others, divided by the point.
+enum class Terms { all, leading, others };
 
 // A row of the table at compile time. The points come as pairs +-p first; those share their halves.
 template <int kRow>
@@ -34,19 +35,18 @@ struct Row {
   }
   static constexpr int kPairs = count_pairs();
 
-  static constexpr double input(int point, int j, Terms terms) {
-    if (terms == Terms::even && j % 2 != 0) return 0;
-    if (terms == Terms::odd && j % 2 == 0) return 0;
-    return kTransform.input[point][j];
+  // Halves of a pair's inputs: with the points +-p, B^T's rows are (x +- p) times a polynomial in x^2 or x times one.
+  static constexpr bool is_leading(int point, int j) {
+    int last = kPoints - 1;
+    while (kTransform.input[point][last] == 0) --last;
+    return (last - j) % 2 == 0;
   }
+  static constexpr double point(int index) { return kCookToom[kRow].finite_points[index].value(); }
 
-  // The second of a pair is sign * (even half - odd half) of the first.
-  static constexpr double second_sign(int pair) {
-    for (int j = 0; j < kPoints; ++j) {
-      const double first = kTransform.input[2 * pair][j] * (j % 2 == 0 ? 1 : -1);
-      if (first != 0) return kTransform.input[2 * pair + 1][j] / first;
-    }
-    return 0;
+  static constexpr double input(int index, int j, Terms terms) {
+    if (terms == Terms::all) return kTransform.input[index][j];
+    if (is_leading(index, j) != (terms == Terms::leading)) return 0;
+    return kTransform.input[index][j] / (terms == Terms::others ? point(index) : 1);
   }
 
   // After a pair's points are replaced by their sum and difference, even outputs see the sum, odd ones the difference.
@@ -107,13 +107,11 @@ template <int kRow, int kPair, typename D, typename V>
 HWY_INLINE void input_pair(D d, const V* in, float* out, std::int64_t out_stride) {
   constexpr int kLast = Row<kRow>::kPoints - 1;
   const V zero = hn::Zero(d);
-  const V even = input_sum<kRow, 2 * kPair, Terms::even, kLast, false>(d, in, zero);
-  const V odd = input_sum<kRow, 2 * kPair, Terms::odd, kLast, false>(d, in, zero);
-  hn::StoreU(hn::Add(even, odd), d, out + 2 * kPair * out_stride);
-  constexpr double kSign = Row<kRow>::second_sign(kPair);
-  static_assert(kSign == 1 || kSign == -1);
-  const V second = kSign == 1 ? hn::Sub(even, odd) : hn::Sub(odd, even);
-  hn::StoreU(second, d, out + (2 * kPair + 1) * out_stride);
+  const V leading = input_sum<kRow, 2 * kPair, Terms::leading, kLast, false>(d, in, zero);
+  const V others = input_sum<kRow, 2 * kPair, Terms::others, kLast, false>(d, in, zero);
+  const V point = hn::Set(d, static_cast<float>(Row<kRow>::point(2 * kPair)));
+  hn::StoreU(hn::MulAdd(others, point, leading), d, out + 2 * kPair * out_stride);
+  hn::StoreU(hn::NegMulAdd(others, point, leading), d, out + (2 * kPair + 1) * out_stride);
 }
 
 template <int kRow, typename D>
@@ -148,15 +146,15 @@ HWY_INLINE void load_points(D d, const float* in, std::int64_t in_stride, V* val
   }
 }
 
-// Calls take(i, value) for each output.
-template <int kRow, typename D, typename Take>
-HWY_INLINE void outputs(D d, const float* in, std::int64_t in_stride, const Take& take) {
+// Calls take(i, value) for each output; where kStarted, `start` is added to each.
+template <int kRow, bool kStarted, typename D, typename Take>
+HWY_INLINE void outputs(D d, const float* in, std::int64_t in_stride, hn::Vec<D> start, const Take& take) {
   using V = hn::Vec<D>;
   constexpr int kPoints = Row<kRow>::kPoints;
   V values[kPoints];
   load_points<kRow>(d, in, in_stride, values);
   [&]<int... kOutput>(std::integer_sequence<int, kOutput...>) {
-    (take(kOutput, output_sum<kRow, kOutput, kPoints - 1, false>(d, static_cast<const V*>(values), hn::Zero(d))), ...);
+    (take(kOutput, output_sum<kRow, kOutput, kPoints - 1, kStarted>(d, static_cast<const V*>(values), start)), ...);
   }
   (std::make_integer_sequence<int, Row<kRow>::kOutputs>());
 }
@@ -177,12 +175,20 @@ HWY_INLINE void for_channels(std::int64_t channels, const Body& body) {
   for (; c < channels; ++c) body(one, c);
 }
 
+// The points of a line.
+template <int kPoints>
+HWY_INLINE void find_points(const Inputs& in, const float* line, const float* (&points)[kPoints]) {
+  const Range inside = line != nullptr ? in.points : Range{0, 0};
+  for (int j = 0; j < kPoints; ++j) {
+    points[j] = j >= inside.first && j < inside.last ? line + in.offset + j * in.point : in.zeros;
+  }
+}
+
 template <int kRow>
-void input(const float* const* in, std::int64_t first, Lines lines, float* out, Pitch out_pitch) {
-  constexpr int kPoints = Row<kRow>::kPoints;
-  for (std::int64_t line = 0; line < lines.count; ++line, in += kPoints, out += out_pitch.line) {
-    const float* values[kPoints];
-    for (int j = 0; j < kPoints; ++j) values[j] = in[j] + first;
+void input(const Inputs& in, Lines lines, float* out, Pitch out_pitch) {
+  for (std::int64_t line = 0; line < lines.count; ++line, out += out_pitch.line) {
+    const float* values[Row<kRow>::kPoints];
+    find_points(in, in.lines[line], values);
     for_channels(
         lines.channels, [&](auto d, std::int64_t c)
                             __attribute__((always_inline)) { input_vector<kRow>(d, values, c, out, out_pitch.point); });
@@ -194,43 +200,48 @@ void output(const float* in, Pitch in_pitch, Lines lines, float* out, Pitch out_
   for (std::int64_t line = 0; line < lines.count; ++line, in += in_pitch.line, out += out_pitch.line) {
     for_channels(
         lines.channels, [&](auto d, std::int64_t c) __attribute__((always_inline)) {
-          outputs<kRow>(
-              d, in + c, in_pitch.point, [&](int i, auto value) __attribute__((always_inline)) {
+          outputs<kRow, false>(
+              d, in + c, in_pitch.point, hn::Zero(d), [&](int i, auto value) __attribute__((always_inline)) {
                 hn::StoreU(value, d, out + i * out_pitch.point + c);
               });
         });
   }
 }
 
-template <int kRow, bool kHasResidual>
-void finish_lines(const float* in, Pitch in_pitch, Lines lines, float* const* out, const float* const* residual,
-                  const float* bias, std::int64_t first, const Epilogue& epilogue) {
+// The epilogue as a copy: stores could change one that is referred to.
+template <int kRow, bool kIsRelu>
+void finish_lines(const float* in, Pitch in_pitch, Lines lines, Outputs out, const float* bias, Epilogue epilogue) {
   constexpr int kOutputs = Row<kRow>::kOutputs;
-  for (std::int64_t line = 0; line < lines.count; ++line, in += in_pitch.line, out += kOutputs) {
+  for (std::int64_t line = 0; line < lines.count; ++line, in += in_pitch.line, out.at += out.pitch.line) {
     float* results[kOutputs];
     const float* addends[kOutputs];
     for (int i = 0; i < kOutputs; ++i) {
-      results[i] = out[i] + first;
-      if (kHasResidual) addends[i] = residual[line * kOutputs + i] + first;
+      results[i] = i < out.count ? out.at + i * out.pitch.point : out.discarded;
+      if (kIsRelu) continue;
+      addends[i] =
+          i < out.count ? out.residual + line * out.residual_pitch.line + i * out.residual_pitch.point : out.discarded;
     }
     for_channels(
         lines.channels, [&](auto d, std::int64_t c) __attribute__((always_inline)) {
-          const auto offset = hn::LoadU(d, bias + first + c);
-          outputs<kRow>(
-              d, in + c, in_pitch.point, [&](int i, auto value) __attribute__((always_inline)) {
-                auto sum = hn::Add(value, offset);
-                if (kHasResidual) sum = hn::Add(sum, hn::LoadU(d, addends[i] + c));
-                hn::StoreU(activated(d, sum, epilogue), d, results[i] + c);
+          outputs<kRow, true>(
+              d, in + c, in_pitch.point, hn::LoadU(d, bias + c), [&](int i, auto sum) __attribute__((always_inline)) {
+                if (kIsRelu) {
+                  sum = hn::Max(hn::Set(d, epilogue.low), sum);
+                } else {
+                  if (out.residual != nullptr) sum = hn::Add(sum, hn::LoadU(d, addends[i] + c));
+                  sum = activated(d, sum, epilogue);
+                }
+                hn::StoreU(sum, d, results[i] + c);
               });
         });
   }
 }
 
 template <int kRow>
-void finish(const float* in, Pitch in_pitch, Lines lines, float* const* out, const float* const* residual,
-            const float* bias, std::int64_t first, const Epilogue& epilogue) {
-  const auto run = residual != nullptr ? finish_lines<kRow, true> : finish_lines<kRow, false>;
-  run(in, in_pitch, lines, out, residual, bias, first, epilogue);
+void finish(const float* in, Pitch in_pitch, Lines lines, const Outputs& out, const float* bias,
+            const Epilogue& epilogue) {
+  const bool is_relu = out.residual == nullptr && is_floor(epilogue);
+  (is_relu ? finish_lines<kRow, true> : finish_lines<kRow, false>)(in, in_pitch, lines, out, bias, epilogue);
 }
 
 template <int... kRow>

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 
+#include "backend/kernels/conv_shape.h"
 #include "backend/kernels/cooktoom.h"
 #include "backend/kernels/epilogue.h"
 #include "backend/target.h"
@@ -23,16 +24,36 @@ struct Pitch {
   std::int64_t point = 0;
 };
 
+// What an input transform reads: point j of line l is the channels at lines[l][offset + j * point]. Lines that are null
+// and points that are not among `points` lie outside the image; they are zeros.
+struct Inputs {
+  const float* const* lines = nullptr;
+  std::int64_t offset = 0;
+  std::int64_t point = 0;
+  Range points;
+  const float* zeros = nullptr;
+};
+
+// Where results go: output i of line l to at[l * pitch.line + i * pitch.point]; those from `count` on lie outside the
+// image and go to `discarded`. Residuals, which may be null, come from where the outputs of their own pitch are.
+struct Outputs {
+  float* at = nullptr;
+  Pitch pitch;
+  std::int64_t count = 0;
+  float* discarded = nullptr;
+  const float* residual = nullptr;
+  Pitch residual_pitch{};
+};
+
 // Functions for F(m, r) with n points, for every line l. "p-th" counts points, "i-th" outputs.
 struct AxisTransform {
-  // out[l, p][c] = sum over j of B^T[p][j] in[l * n + j][first + c]
-  void (*input)(const float* const* in, std::int64_t first, Lines lines, float* out, Pitch out_pitch) = nullptr;
+  // out[l, p][c] = sum over j of B^T[p][j] in[l, j][c]
+  void (*input)(const Inputs& in, Lines lines, float* out, Pitch out_pitch) = nullptr;
   // out[l, i][c] = sum over p of A^T[i][p] in[l, p][c]
   void (*output)(const float* in, Pitch in_pitch, Lines lines, float* out, Pitch out_pitch) = nullptr;
-  // out[l * m + i][first + c] = activation(that sum + bias[first + c] + residual[l * m + i][first + c]); residual may
-  // be null.
-  void (*finish)(const float* in, Pitch in_pitch, Lines lines, float* const* out, const float* const* residual,
-                 const float* bias, std::int64_t first, const Epilogue& epilogue) = nullptr;
+  // out[l, i][c] = activation(that sum + bias[c] + residual[l, i][c])
+  void (*finish)(const float* in, Pitch in_pitch, Lines lines, const Outputs& out, const float* bias,
+                 const Epilogue& epilogue) = nullptr;
 };
 
 // One per row of kCookToom.
