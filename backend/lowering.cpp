@@ -41,11 +41,12 @@ std::uint64_t byte_extent(const ir::Shape& shape, const ir::Shape& strides) {
   return static_cast<std::uint64_t>(extent(shape, strides)) * sizeof(float);
 }
 
-// Lifetimes of the blocks in the arena, from the steps that name them, and one per scratch.
+// Lifetimes of the blocks in the arena, from the steps that name them, and of the scratch of all steps: one block, so
+// that a thread always writes to the same part of it, which then stays in that thread's own cache.
 struct Liveness {
   std::vector<Lifetime> lifetimes;
   std::vector<std::optional<std::size_t>> of_block;
-  std::vector<std::optional<std::size_t>> of_scratch;  // by step
+  std::optional<std::size_t> of_scratch;
 };
 
 void extend(Liveness& liveness, const Ref& ref, const Storage& storage, std::int64_t position) {
@@ -61,18 +62,23 @@ void extend(Liveness& liveness, const Ref& ref, const Storage& storage, std::int
   liveness.lifetimes[*index].last = position;
 }
 
-Liveness liveness_of(std::span<const Draft> drafts, const Storage& storage) {
+Liveness liveness_of(std::span<const Draft> drafts, const Storage& storage, int threads) {
+  constexpr std::uint64_t kPage = 4096;
   Liveness liveness;
   liveness.of_block.resize(storage.blocks.size());
-  liveness.of_scratch.resize(drafts.size());
+  std::uint64_t scratch_pages = 0;  // of a thread
   for (std::size_t k = 0; k < drafts.size(); ++k) {
     const auto position = static_cast<std::int64_t>(k);
     for (const Ref& operand : drafts[k].operands) extend(liveness, operand, storage, position);
     extend(liveness, drafts[k].result, storage, position);
-    if (drafts[k].scratch_bytes == 0) continue;
-    liveness.of_scratch[k] = liveness.lifetimes.size();
-    liveness.lifetimes.push_back({.bytes = drafts[k].scratch_bytes, .first = position, .last = position});
+    const std::uint64_t pages = kPage * static_cast<std::uint64_t>(threads);
+    scratch_pages = std::max(scratch_pages, (drafts[k].scratch_bytes + pages - 1) / pages);
   }
+  if (scratch_pages == 0) return liveness;
+  liveness.of_scratch = liveness.lifetimes.size();
+  liveness.lifetimes.push_back({.bytes = scratch_pages * kPage * static_cast<std::uint64_t>(threads),
+                                .first = 0,
+                                .last = static_cast<std::int64_t>(drafts.size()) - 1});
   return liveness;
 }
 
@@ -234,7 +240,7 @@ void Lowering::copy_outputs() {
 
 runtime::Plan Lowering::finish() {
   copy_outputs();
-  const Liveness liveness = liveness_of(drafts_, storage_);
+  const Liveness liveness = liveness_of(drafts_, storage_, target_.threads);
   const MemoryPlan memory = plan_memory(liveness.lifetimes);
   runtime::Plan plan;
   for (std::size_t k = 0; k < drafts_.size(); ++k) {
@@ -243,10 +249,10 @@ runtime::Plan Lowering::finish() {
       step.operands.push_back(ref.valid() ? resolved(ref, storage_, liveness, memory) : runtime::Operand{});
     }
     step.result = resolved(drafts_[k].result, storage_, liveness, memory);
-    if (const auto& scratch = liveness.of_scratch[k]) {
+    if (drafts_[k].scratch_bytes > 0) {
       step.scratch.space = runtime::Space::arena;
-      step.scratch.offset = memory.offsets[*scratch];
-      step.scratch.bytes = drafts_[k].scratch_bytes;
+      step.scratch.offset = memory.offsets[liveness.of_scratch.value()];
+      step.scratch.bytes = liveness.lifetimes[*liveness.of_scratch].bytes;
     }
     plan.steps.push_back(std::move(step));
   }

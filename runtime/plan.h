@@ -26,13 +26,14 @@ struct Operand {
   std::string value{};  // name in the graph
 };
 
+// Kernels of a team divide the scratch evenly among its members.
 struct Step {
   std::string kernel{};             // row of the kernel table: "onednn.conv", "winograd", "copy", ...
   std::string implementation{};     // what the kernel chose: oneDNN's impl_info_str, tile sizes
   ir::Op op{};                      // attributes
   std::vector<Operand> operands{};  // as ops.h lists them; absent ones have Space::none
   Operand result{};
-  Operand scratch{};                   // in the arena, live during this step only
+  Operand scratch{};                   // in the arena, one block that all steps use in turn
   std::vector<std::int64_t> tuning{};  // kernel-specific choices, fixed at compile time
   std::string name{};
   std::vector<std::string> origins{};

@@ -111,6 +111,7 @@ struct State {
   std::int64_t block_stride = 0;
   std::int64_t tile_stride = 0;
   Scratch scratch;
+  std::int64_t scratch_share = 0;          // bytes
   std::vector<std::vector<Chunk>> chunks;  // of each share of the pixels
   std::vector<std::vector<Item>> items;    // of each share of the pixels
   std::size_t result_address = 0;
@@ -246,7 +247,7 @@ void run(const void* opaque, runtime::Addresses addresses, runtime::Team team) n
                   .bias = s.has_bias ? reinterpret_cast<const float*>(addresses[2]) : nullptr,
                   .residual = s.has_residual ? reinterpret_cast<const float*>(addresses[3]) : nullptr,
                   .result = reinterpret_cast<float*>(addresses[state.result_address])};
-  auto* scratch = reinterpret_cast<Line*>(addresses[state.result_address + 1]) + team.index * state.scratch.total();
+  auto* scratch = reinterpret_cast<Line*>(addresses[state.result_address + 1] + team.index * state.scratch_share);
   const Tiles tiles;
   const std::int64_t shares = state.split.row_parts * state.split.column_parts;
   for (std::int64_t part = team.index; part < shares; part += team.count) {
@@ -315,6 +316,7 @@ runtime::Executable prepare(const runtime::Step& step, int threads) {
   DEEPER_CHECK(shape.has_value(), "amx step '" + step.name + "' is not a convolution of NHWC images");
   std::shared_ptr<State> state = make_state(*shape, tuning_from(step.tuning), threads);
   state->result_address = step.operands.size();
+  state->scratch_share = scratch_share(step, threads);
   return {.run = run, .state = std::move(state), .is_team_kernel = true};
 }
 

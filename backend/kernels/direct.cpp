@@ -68,7 +68,7 @@ struct State {
   bool has_epilogue = false;
   bool copies = false;
   Copy copy;
-  std::int64_t scratch = 0;  // floats of a thread
+  std::int64_t scratch_share = 0;  // bytes
   std::int64_t pixels = 0;
   ImageStrides source;  // of what the products read
   std::vector<std::int64_t> taps;
@@ -104,7 +104,6 @@ std::shared_ptr<State> make_state(const ConvShape& shape, const Tuning& tuning) 
   state->source = shape.source;
   if (state->copies) {
     state->copy = copy_of(shape, tuning);
-    state->scratch = scratch_floats(shape, tuning);
     state->source = {.image = 0, .row = state->copy.width * shape.in_channels, .pixel = shape.in_channels};
   }
   set_taps(*state);
@@ -286,14 +285,14 @@ struct Work {
 void run(const void* opaque, runtime::Addresses addresses, runtime::Team team) noexcept {
   const State& state = *static_cast<const State*>(opaque);
   const ConvShape& s = state.shape;
-  auto* scratch = state.copies ? reinterpret_cast<float*>(addresses[state.result_address + 1]) : nullptr;
-  const Work work{.state = state,
-                  .source = reinterpret_cast<const float*>(addresses[0]),
-                  .weights = reinterpret_cast<const float*>(addresses[1]),
-                  .bias = s.has_bias ? reinterpret_cast<const float*>(addresses[2]) : nullptr,
-                  .residual = s.has_residual ? reinterpret_cast<const float*>(addresses[3]) : nullptr,
-                  .result = reinterpret_cast<float*>(addresses[state.result_address]),
-                  .scratch = state.copies ? scratch + team.index * state.scratch : nullptr};
+  const Work work{
+      .state = state,
+      .source = reinterpret_cast<const float*>(addresses[0]),
+      .weights = reinterpret_cast<const float*>(addresses[1]),
+      .bias = s.has_bias ? reinterpret_cast<const float*>(addresses[2]) : nullptr,
+      .residual = s.has_residual ? reinterpret_cast<const float*>(addresses[3]) : nullptr,
+      .result = reinterpret_cast<float*>(addresses[state.result_address]),
+      .scratch = reinterpret_cast<float*>(addresses[state.result_address + 1] + team.index * state.scratch_share)};
   const bool divides = static_cast<std::int64_t>(state.slices.size()) % team.count == 0;
   if (state.prefer_channel_split && !divides && !state.copies) {
     work.run_by_channels(s.batch * s.output[0] * s.output[1], team);
@@ -387,11 +386,12 @@ double estimate_ns(const ConvShape& shape, const Target& target) {
   return costs.overlapped(compute + costs.direct.exposed_fetch * fetch, fetch);
 }
 
-runtime::Executable prepare(const runtime::Step& step, int /*threads*/) {
+runtime::Executable prepare(const runtime::Step& step, int threads) {
   const std::optional<ConvShape> shape = conv_shape(step);
   DEEPER_CHECK(shape.has_value(), "direct step '" + step.name + "' is not a convolution of NHWC images");
   std::shared_ptr<State> state = make_state(*shape, tuning_from(step.tuning));
   state->result_address = step.operands.size();
+  state->scratch_share = scratch_share(step, threads);
   return {.run = run, .state = std::move(state), .is_team_kernel = true};
 }
 

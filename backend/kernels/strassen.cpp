@@ -121,6 +121,7 @@ struct State {
   Split split;
   std::vector<float> zeros;
   std::size_t result_address = 0;
+  std::int64_t scratch_share = 0;  // bytes
 };
 
 // Columns of a product: pixels, `step` floats apart; those from `count` on are not there.
@@ -280,13 +281,14 @@ struct Work {
 void run(const void* opaque, runtime::Addresses addresses, runtime::Team team) noexcept {
   const State& state = *static_cast<const State*>(opaque);
   const ConvShape& s = state.shape;
-  Work work{.state = state,
-            .source = reinterpret_cast<const float*>(addresses[0]),
-            .weights = reinterpret_cast<const float*>(addresses[1]),
-            .bias = s.has_bias ? reinterpret_cast<const float*>(addresses[2]) : nullptr,
-            .residual = s.has_residual ? reinterpret_cast<const float*>(addresses[3]) : nullptr,
-            .result = reinterpret_cast<float*>(addresses[state.result_address]),
-            .scratch = reinterpret_cast<float*>(addresses[state.result_address + 1]) + team.index * state.layout.total};
+  Work work{
+      .state = state,
+      .source = reinterpret_cast<const float*>(addresses[0]),
+      .weights = reinterpret_cast<const float*>(addresses[1]),
+      .bias = s.has_bias ? reinterpret_cast<const float*>(addresses[2]) : nullptr,
+      .residual = s.has_residual ? reinterpret_cast<const float*>(addresses[3]) : nullptr,
+      .result = reinterpret_cast<float*>(addresses[state.result_address]),
+      .scratch = reinterpret_cast<float*>(addresses[state.result_address + 1] + team.index * state.scratch_share)};
   const auto slices = static_cast<std::int64_t>(state.division.halves.size());
   const Part part = part_of(state.split, pixel_count(s), slices, team);
   work.run(part.rows, part.columns);
@@ -416,6 +418,7 @@ runtime::Executable prepare(const runtime::Step& step, int threads) {
   state->split = choose_split(*shape, tuning, threads, costs_of(this_machine(), tuning.isa)).split;
   state->zeros.assign(std::max(shape->in_channels, shape->out_channels), 0.0F);
   state->result_address = step.operands.size();
+  state->scratch_share = scratch_share(step, threads);
   return {.run = run, .state = std::move(state), .is_team_kernel = true};
 }
 

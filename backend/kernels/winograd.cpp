@@ -71,6 +71,7 @@ struct State {
   Layout layout;
   Split split;
   std::size_t result_address = 0;
+  std::int64_t scratch_share = 0;  // bytes
   std::vector<TileKind> kinds;
   Channels channels;
   std::vector<std::vector<TileBlock>> parts;  // for each row part of the split
@@ -381,14 +382,14 @@ void run(const void* opaque, runtime::Addresses addresses, runtime::Team team) n
   const State& state = *static_cast<const State*>(opaque);
   const ConvShape& s = state.shape;
   const auto groups = static_cast<std::int64_t>(state.channels.groups.size());
-  auto* scratch = reinterpret_cast<float*>(addresses[state.result_address + 1]);
-  Work work{.state = state,
-            .source = reinterpret_cast<const float*>(addresses[0]),
-            .weights = reinterpret_cast<const float*>(addresses[1]),
-            .bias = s.has_bias ? reinterpret_cast<const float*>(addresses[2]) : state.zeros.data(),
-            .residual = s.has_residual ? reinterpret_cast<const float*>(addresses[3]) : nullptr,
-            .result = reinterpret_cast<float*>(addresses[state.result_address]),
-            .scratch = scratch + team.index * state.layout.total};
+  Work work{
+      .state = state,
+      .source = reinterpret_cast<const float*>(addresses[0]),
+      .weights = reinterpret_cast<const float*>(addresses[1]),
+      .bias = s.has_bias ? reinterpret_cast<const float*>(addresses[2]) : state.zeros.data(),
+      .residual = s.has_residual ? reinterpret_cast<const float*>(addresses[3]) : nullptr,
+      .result = reinterpret_cast<float*>(addresses[state.result_address]),
+      .scratch = reinterpret_cast<float*>(addresses[state.result_address + 1] + team.index * state.scratch_share)};
   const std::int64_t pieces = state.split.row_parts * state.split.column_parts;
   for (std::int64_t piece = team.index; piece < pieces; piece += team.count) {
     const Range columns = share(groups, piece % state.split.column_parts, state.split.column_parts);
@@ -462,6 +463,7 @@ runtime::Executable prepare(const runtime::Step& step, int threads) {
   std::shared_ptr<State> state = make_state(*shape, tuning, threads);
   state->parts = make_parts(*state, tuning.tiles);
   state->result_address = step.operands.size();
+  state->scratch_share = scratch_share(step, threads);
   return {.run = run, .state = std::move(state), .is_team_kernel = true};
 }
 
