@@ -39,10 +39,11 @@ struct PoolState {
   std::int64_t channels = 0;
   std::int64_t x_image = 0, x_channel = 0;  // strides
   std::int64_t y_image = 0, y_channel = 0, y_row = 0, y_column = 0;
-  std::int64_t row_step = 0, column_step = 0;  // from tap to tap
+  std::int64_t row_step = 0, column_step = 0;    // from tap to tap
+  std::int64_t row_shift = 0, column_shift = 0;  // from window to window, in taps
   std::vector<Taps> rows;
   std::vector<Taps> columns;
-  // Of each column: how many windows from there on read three columns of the input and share two with the next one.
+  // Of each column: how many windows from there on read three columns of the input and share one or two with the next.
   std::vector<std::int64_t> neighbours;
 };
 }  // namespace deeper::backend::native
@@ -155,18 +156,19 @@ void pool_channels(Window window, const Finish& finish, float* y, std::int64_t c
   if (c < channels) pool_one<Kind, true>(window, finish, c, y + c, channels - c);
 }
 
-// Windows of three columns that lie side by side: what they share is joined along the rows once.
-template <typename Kind, int kCount>
+// Windows of three columns that lie side by side, each kShift columns from the last: what they share is joined along
+// the rows once.
+template <typename Kind, int kShift, int kCount>
 void pool_neighbours(const Window& window, const Finish& finish, float* y, std::int64_t y_step, std::int64_t channels) {
   const Tag d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   std::int64_t c = 0;
   for (; c + lanes <= channels; c += lanes) {
-    Vector sums[kCount + kShared - 1];
+    Vector sums[kShift * (kCount - 1) + kShared];
     for (Vector& sum : sums) sum = Kind::start();
     for (std::int64_t h = 0; h < window.rows; ++h) {
       const float* x = window.x + h * window.row_step + c;
-#pragma GCC unroll 8
+#pragma GCC unroll 9
       for (Vector& sum : sums) {
         sum = Kind::join(sum, hn::LoadU(d, x));
         x += window.column_step;
@@ -174,31 +176,50 @@ void pool_neighbours(const Window& window, const Finish& finish, float* y, std::
     }
 #pragma GCC unroll 4
     for (int i = 0; i < kCount; ++i) {
-      const Vector all = Kind::join(Kind::join(sums[i], sums[i + 1]), sums[i + 2]);
+      const Vector* own = sums + kShift * i;
+      const Vector all = Kind::join(Kind::join(own[0], own[1]), own[2]);
       hn::StoreU(finish(all, c), d, y + i * y_step + c);
     }
   }
   if (c == channels) return;
   for (int i = 0; i < kCount; ++i) {
     Window one = window;
-    one.x += i * window.column_step + c;
+    one.x += kShift * i * window.column_step + c;
     pool_one<Kind, true>(one, finish, c, y + i * y_step + c, channels - c);
   }
 }
 
-template <typename Kind>
-void pool_contiguous(const Window& window, const Finish& finish, float* y, std::int64_t y_step, std::int64_t channels,
-                     std::int64_t count) {
+template <typename Kind, int kShift>
+void pool_shifted(const Window& window, const Finish& finish, float* y, std::int64_t y_step, std::int64_t channels,
+                  std::int64_t count) {
   switch (count) {
     case 4:
-      return pool_neighbours<Kind, 4>(window, finish, y, y_step, channels);
+      return pool_neighbours<Kind, kShift, 4>(window, finish, y, y_step, channels);
     case 3:
-      return pool_neighbours<Kind, 3>(window, finish, y, y_step, channels);
+      return pool_neighbours<Kind, kShift, 3>(window, finish, y, y_step, channels);
     case 2:
-      return pool_neighbours<Kind, 2>(window, finish, y, y_step, channels);
+      return pool_neighbours<Kind, kShift, 2>(window, finish, y, y_step, channels);
     default:
       return pool_channels<Kind>(window, finish, y, channels);
   }
+}
+
+// What the windows of the next row read and these do not; by then what those hold has left L1 or L2.
+void fetch_next_rows(const PoolState& state, const Window& window, std::int64_t count) {
+  constexpr std::int64_t kLine = 16;  // floats
+  for (std::int64_t row = 0; row < state.row_shift; ++row) {
+    const float* x = window.x + (window.rows + row) * window.row_step;
+    for (std::int64_t column = 0; column < state.column_shift * count; ++column, x += window.column_step) {
+      for (std::int64_t c = 0; c < state.channels; c += kLine) __builtin_prefetch(x + c, 0, 2);
+    }
+  }
+}
+
+template <typename Kind>
+void pool_contiguous(const PoolState& state, const Window& window, const Finish& finish, float* y, std::int64_t count) {
+  fetch_next_rows(state, window, count);
+  const auto run = state.column_shift == 2 ? pool_shifted<Kind, 2> : pool_shifted<Kind, 1>;
+  run(window, finish, y, state.y_column, state.channels, count);
 }
 
 // Any layout, a channel at a time.
@@ -244,7 +265,7 @@ void pool(const PoolState& state, runtime::Addresses addresses, runtime::Team te
     if (contiguous) {
       count = std::min(state.neighbours[static_cast<std::size_t>(column)], range.end - pixel);
       const auto run = state.is_max ? pool_contiguous<Largest> : pool_contiguous<Total>;
-      run(window, finish, y, state.y_column, state.channels, count);
+      run(state, window, finish, y, count);
     } else {
       (state.is_max ? pool_strided<true> : pool_strided<false>)(window, finish, state, y);
     }
@@ -284,13 +305,13 @@ std::vector<Taps> taps_along(const ir::Pool& op, std::size_t axis, std::int64_t 
   return all;
 }
 
-std::vector<std::int64_t> neighbours_of(std::span<const Taps> columns, std::int64_t column_step) {
+std::vector<std::int64_t> neighbours_of(std::span<const Taps> columns, std::int64_t distance) {
   std::vector<std::int64_t> counts(columns.size(), 1);
   for (std::size_t i = columns.size(); i-- > 1;) {
     const Taps& left = columns[i - 1];
     const Taps& right = columns[i];
     const bool share = left.count == kShared && right.count == kShared && left.declared == right.declared &&
-                       right.first - left.first == column_step;
+                       right.first - left.first == distance;
     if (share) counts[i - 1] = std::min(counts[i] + 1, kMostNeighbours);
   }
   return counts;
@@ -323,7 +344,11 @@ runtime::Executable prepare_pool(const runtime::Step& step, int) {
   state->column_step = x.strides[3] * op.dilations[1];
   state->rows = taps_along(op, 0, x.shape[2], y.shape[2], x.strides[2]);
   state->columns = taps_along(op, 1, x.shape[3], y.shape[3], x.strides[3]);
-  state->neighbours = neighbours_of(state->columns, state->column_step);
+  state->row_shift = op.strides[0];
+  state->column_shift = op.strides[1];
+  const bool have_neighbours = op.dilations[1] == 1 && (op.strides[1] == 1 || op.strides[1] == 2);
+  state->neighbours = have_neighbours ? neighbours_of(state->columns, state->column_shift * state->column_step)
+                                      : std::vector<std::int64_t>(state->columns.size(), 1);
   return team_kernel(run_pool, std::move(state));
 }
 
