@@ -94,9 +94,10 @@ bool ConvProblem::is_pointwise() const {
 
 ConvProblem conv_problem(Lowering& lowering, const ir::Node& node) {
   const ir::Graph& graph = lowering.graph();
-  const ir::Shape& in = graph.shape(node.inputs[0]);
-  const ir::Shape& out = graph.shape(node.output);
+  const Ref source = lowering.operand(node, 0);
   const Ref result = lowering.result(node);
+  const ir::Shape& in = source.operand.shape;
+  const ir::Shape& out = result.operand.shape;
   const Ref residual = lowering.operand(node, 3);
   ConvShape shape{.batch = in[0],
                   .in_channels = in[1],
@@ -109,7 +110,7 @@ ConvProblem conv_problem(Lowering& lowering, const ir::Node& node) {
                   .has_residual = residual.valid(),
                   .residual_in_place = residual.valid() && residual.block == result.block &&
                                        residual.operand.offset == result.operand.offset,
-                  .source = strides_of(lowering.operand(node, 0)),
+                  .source = strides_of(source),
                   .result = strides_of(result),
                   .residual = {}};
   if (residual.valid()) shape.residual = strides_of(residual);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "backend/algorithms.h"
+#include "backend/image_loop.h"
 #include "backend/kernels/conv_kernels.h"
 #include "backend/kernels/native.h"
 #include "backend/lower.h"
@@ -54,15 +55,24 @@ runtime::Plan compile(const ir::Graph& graph, const Target& target, const Compil
   check_forced_algorithm(options);
   const onednn::ThreadScope threads(target.threads);
   Lowering lowering(graph, target, options);
+  const std::vector<NodeLoop> loops =
+      options.by_image ? find_image_loops(graph, target, options) : std::vector<NodeLoop>{};
+  auto loop = loops.begin();
+  std::size_t number = 0;
   for (const ir::NodeId id : graph.order()) {
+    if (loop != loops.end() && number == loop->first) lowering.begin_images(loop->images);
     const ir::Node& node = graph.node(id);
     const std::size_t first = lowering.step_count();
     std::visit([&](const auto& op) { lower(lowering, node, op); }, node.op);
-    if (!std::holds_alternative<ir::Conv>(node.op)) continue;
-    convs.push_back({.name = node.name,
-                     .problem = conv_problem(lowering, node),
-                     .first_step = first,
-                     .last_step = lowering.step_count()});
+    if (std::holds_alternative<ir::Conv>(node.op)) {
+      convs.push_back({.name = node.name,
+                       .problem = conv_problem(lowering, node),
+                       .first_step = first,
+                       .last_step = lowering.step_count()});
+    }
+    if (loop == loops.end() || ++number != loop->end) continue;
+    lowering.end_images();
+    ++loop;
   }
   runtime::Plan plan = lowering.finish();
   plan.model = graph.name;

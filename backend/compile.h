@@ -20,6 +20,7 @@ struct CompileOptions {
   Kernels kernels = Kernels::all;
   Accuracy accuracy = Accuracy::safe;
   bool low_memory = false;  // no algorithm whose packed weights are larger than the plain ones
+  bool by_image = true;     // run what gains by it for one image of a batch after the other, see image_loop.h
   std::string force{};      // name of one convolution algorithm to use wherever it applies; empty: choose
   std::shared_ptr<const ConvRecords> records{};  // what to do where one is found; null: the cost model decides
 };

@@ -59,18 +59,35 @@ void extend(Liveness& liveness, const Ref& ref, const Storage& storage, std::int
     liveness.lifetimes.push_back(
         {.bytes = static_cast<std::uint64_t>(block.elements) * sizeof(float), .first = position, .last = position});
   }
-  liveness.lifetimes[*index].last = position;
+  Lifetime& lifetime = liveness.lifetimes[*index];
+  lifetime.first = std::min(lifetime.first, position);
+  lifetime.last = std::max(lifetime.last, position);
 }
 
-Liveness liveness_of(std::span<const Draft> drafts, const Storage& storage, int threads) {
+const runtime::ImageLoop* loop_of(std::span<const runtime::ImageLoop> loops, std::size_t step) {
+  for (const runtime::ImageLoop& loop : loops) {
+    if (loop.first <= step && step < loop.end) return &loop;
+  }
+  return nullptr;
+}
+
+Liveness liveness_of(std::span<const Draft> drafts, const Storage& storage, std::span<const runtime::ImageLoop> loops,
+                     int threads) {
   constexpr std::uint64_t kPage = 4096;
   Liveness liveness;
   liveness.of_block.resize(storage.blocks.size());
   std::uint64_t scratch_pages = 0;  // of a thread
   for (std::size_t k = 0; k < drafts.size(); ++k) {
     const auto position = static_cast<std::int64_t>(k);
-    for (const Ref& operand : drafts[k].operands) extend(liveness, operand, storage, position);
-    extend(liveness, drafts[k].result, storage, position);
+    const runtime::ImageLoop* const loop = loop_of(loops, k);
+    const auto add = [&](const Ref& ref) {
+      extend(liveness, ref, storage, position);
+      if (ref.operand.advance == 0 || loop == nullptr) return;  // else it has to live while any image passes
+      extend(liveness, ref, storage, static_cast<std::int64_t>(loop->first));
+      extend(liveness, ref, storage, static_cast<std::int64_t>(loop->end) - 1);
+    };
+    for (const Ref& operand : drafts[k].operands) add(operand);
+    add(drafts[k].result);
     const std::uint64_t pages = kPage * static_cast<std::uint64_t>(threads);
     scratch_pages = std::max(scratch_pages, (drafts[k].scratch_bytes + pages - 1) / pages);
   }
@@ -100,11 +117,17 @@ Lowering::Lowering(const ir::Graph& graph, const Target& target, const CompileOp
 Ref Lowering::place_ref(ir::ValueId value) const {
   const auto& place = storage_.places.at(value.index);
   DEEPER_CHECK(place.has_value(), fmt::format("finding where value '{}' lies", graph_.value(value).name));
-  const ir::Shape& shape = graph_.shape(value);
+  ir::Shape shape = graph_.shape(value);
+  std::uint64_t advance = 0;
+  if (images_ > 1) {
+    shape.at(0) = 1;
+    advance = static_cast<std::uint64_t>(place->strides.at(0)) * sizeof(float);
+  }
   return {.operand = {.space = runtime::Space::arena,
                       .port = 0,
                       .offset = static_cast<std::uint64_t>(place->offset) * sizeof(float),
                       .bytes = byte_extent(shape, place->strides),
+                      .advance = advance,
                       .shape = shape,
                       .strides = place->strides,
                       .value = graph_.value(value).name},
@@ -203,6 +226,7 @@ Draft Lowering::draft(const ir::Node& node, std::string_view kernel) const {
   Draft draft;
   draft.step.kernel = kernel;
   draft.step.op = node.op;
+  if (auto* slice = std::get_if<ir::Slice>(&draft.step.op); slice != nullptr && images_ > 1) slice->shape.at(0) = 1;
   draft.step.name = node.name.empty() ? graph_.value(node.output).name : node.name;
   draft.step.origins = node.origins;
   draft.step.multiply_adds = ir::multiply_adds(graph_, node, false);
@@ -238,9 +262,49 @@ void Lowering::copy_outputs() {
   }
 }
 
+void Lowering::begin_images(std::int64_t images) {
+  loops_.push_back({.first = drafts_.size(), .end = drafts_.size(), .images = images});
+  images_ = images;
+  copies_.clear();
+}
+
+void Lowering::end_images() {
+  loops_.back().end = drafts_.size();
+  images_ = 1;
+  copies_.clear();
+}
+
+// Blocks of which all steps are in one loop, each working on one image, need not hold more.
+void Lowering::shrink_blocks() {
+  std::vector<const runtime::ImageLoop*> loop_of_block(storage_.blocks.size(), nullptr);
+  std::vector<bool> holds_one(storage_.blocks.size(), true);
+  const auto for_refs = [&](const auto& use) {
+    for (std::size_t k = 0; k < drafts_.size(); ++k) {
+      for (Ref& operand : drafts_[k].operands) use(operand, loop_of(loops_, k));
+      use(drafts_[k].result, loop_of(loops_, k));
+    }
+  };
+  for_refs([&](const Ref& ref, const runtime::ImageLoop* loop) {
+    if (!ref.block) return;
+    const Block& block = storage_.blocks[*ref.block];
+    const runtime::ImageLoop*& known = loop_of_block[*ref.block];
+    if (known == nullptr) known = loop;
+    const bool is_divided = loop != nullptr && static_cast<std::uint64_t>(block.elements) * sizeof(float) ==
+                                                   ref.operand.advance * static_cast<std::uint64_t>(loop->images);
+    if (block.space != runtime::Space::arena || !is_divided || known != loop) holds_one[*ref.block] = false;
+  });
+  for_refs([&](Ref& ref, const runtime::ImageLoop*) {
+    if (ref.block && holds_one[*ref.block]) ref.operand.advance = 0;
+  });
+  for (std::size_t i = 0; i < storage_.blocks.size(); ++i) {
+    if (holds_one[i] && loop_of_block[i] != nullptr) storage_.blocks[i].elements /= loop_of_block[i]->images;
+  }
+}
+
 runtime::Plan Lowering::finish() {
   copy_outputs();
-  const Liveness liveness = liveness_of(drafts_, storage_, target_.threads);
+  shrink_blocks();
+  const Liveness liveness = liveness_of(drafts_, storage_, loops_, target_.threads);
   const MemoryPlan memory = plan_memory(liveness.lifetimes);
   runtime::Plan plan;
   for (std::size_t k = 0; k < drafts_.size(); ++k) {
@@ -257,6 +321,8 @@ runtime::Plan Lowering::finish() {
     plan.steps.push_back(std::move(step));
   }
   drafts_.clear();
+  std::erase_if(loops_, [](const runtime::ImageLoop& loop) { return loop.first == loop.end; });
+  plan.loops = std::move(loops_);
   plan.arena_bytes = memory.bytes;
   plan.arena_lower_bound = memory.lower_bound;
   plan.weights = weights_.finish();

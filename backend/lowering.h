@@ -42,6 +42,11 @@ class Lowering {
   const CompileOptions& options() const { return options_; }
   std::size_t step_count() const { return drafts_.size(); }
 
+  // The nodes from here on to end_images() run for one of so many images after the other: they see values, and what is
+  // made for them, with a batch of one.
+  void begin_images(std::int64_t images);
+  void end_images();
+
   // --- where things lie ---
   // The value as it lies; a constant in the engine's layout. An absent operand gives an invalid Ref.
   Ref operand(const ir::Node& node, std::size_t index);
@@ -79,6 +84,7 @@ class Lowering {
   Ref place_ref(ir::ValueId value) const;
   Ref constant_ref(ir::ValueId value, Form form);
   Ref copied(ir::ValueId value, Form form);
+  void shrink_blocks();
   void copy_outputs();
 
   const ir::Graph& graph_;
@@ -88,6 +94,8 @@ class Lowering {
   WeightsBuilder weights_;
   std::vector<Draft> drafts_;
   std::map<std::pair<ir::ValueId, Form>, Ref> copies_;
+  std::int64_t images_ = 1;  // of which nodes lowered now see one
+  std::vector<runtime::ImageLoop> loops_;
 };
 
 }  // namespace deeper::backend

@@ -18,9 +18,10 @@ enum class Space : std::uint8_t { none, arena, weights, input, output };
 // logical axis; an image in NHWC has a channel stride of 1). Packed weights keep their logical shape and no strides.
 struct Operand {
   Space space = Space::none;
-  std::uint32_t port = 0;    // number of the input or output
-  std::uint64_t offset = 0;  // bytes from the start of the arena or of the weights
-  std::uint64_t bytes = 0;   // extent from offset
+  std::uint32_t port = 0;     // number of the input or output
+  std::uint64_t offset = 0;   // bytes from the start of the arena or of the weights
+  std::uint64_t bytes = 0;    // extent from offset
+  std::uint64_t advance = 0;  // bytes to the same of the next image, see ImageLoop
   ir::Shape shape{};
   ir::Shape strides{};
   std::string value{};  // name in the graph
@@ -54,6 +55,14 @@ class Weights {
   virtual std::span<const std::byte> bytes() const = 0;
 };
 
+// Steps [first, end) of a plan, which run for one image of the batch after the other, so that what they hand on stays
+// in cache. Their operands are those of the first image.
+struct ImageLoop {
+  std::size_t first = 0;
+  std::size_t end = 0;
+  std::int64_t images = 1;
+};
+
 struct Plan {
   std::string model{};  // name of the graph
   std::uint64_t model_hash = 0;
@@ -63,10 +72,14 @@ struct Plan {
   std::vector<Port> inputs{};
   std::vector<Port> outputs{};
   std::vector<Step> steps{};
+  std::vector<ImageLoop> loops{};  // in order, apart from each other
   std::uint64_t arena_bytes = 0;
   std::uint64_t arena_lower_bound = 0;  // largest sum of live tensors
   double compile_ms = 0;
   std::shared_ptr<const Weights> weights{};
 };
+
+// Of the loop that a step is in; 1 where it is in none.
+std::int64_t images_of_step(const Plan& plan, std::size_t step);
 
 }  // namespace deeper::runtime

@@ -27,6 +27,7 @@ Json to_json(const Operand& operand) {
                {"strides", operand.strides},
                {"value", operand.value}};
   if (operand.space == Space::input || operand.space == Space::output) json["port"] = operand.port;
+  if (operand.advance > 0) json["advance"] = operand.advance;
   return json;
 }
 
@@ -42,6 +43,7 @@ Operand operand_from(const Json& json) {
   json.at("strides").get_to(operand.strides);
   json.at("value").get_to(operand.value);
   operand.port = json.value("port", std::uint32_t{0});
+  operand.advance = json.value("advance", std::uint64_t{0});
   return operand;
 }
 
@@ -88,6 +90,16 @@ Port port_from(const Json& json) {
   return port;
 }
 
+Json to_json(const ImageLoop& loop) { return {{"first", loop.first}, {"end", loop.end}, {"images", loop.images}}; }
+
+ImageLoop loop_from(const Json& json) {
+  ImageLoop loop;
+  json.at("first").get_to(loop.first);
+  json.at("end").get_to(loop.end);
+  json.at("images").get_to(loop.images);
+  return loop;
+}
+
 template <typename T>
 Json all_to_json(const std::vector<T>& items) {
   Json json = Json::array();
@@ -105,6 +117,7 @@ Plan plan_from(const Json& json) {
   for (const Json& port : json.at("inputs")) plan.inputs.push_back(port_from(port));
   for (const Json& port : json.at("outputs")) plan.outputs.push_back(port_from(port));
   for (const Json& step : json.at("steps")) plan.steps.push_back(step_from(step));
+  for (const Json& loop : json.at("loops")) plan.loops.push_back(loop_from(loop));
   json.at("arena_bytes").get_to(plan.arena_bytes);
   json.at("arena_lower_bound").get_to(plan.arena_lower_bound);
   json.at("compile_ms").get_to(plan.compile_ms);
@@ -122,6 +135,7 @@ std::string plan_to_json(const Plan& plan) {
                      {"inputs", all_to_json(plan.inputs)},
                      {"outputs", all_to_json(plan.outputs)},
                      {"steps", all_to_json(plan.steps)},
+                     {"loops", all_to_json(plan.loops)},
                      {"arena_bytes", plan.arena_bytes},
                      {"arena_lower_bound", plan.arena_lower_bound},
                      {"compile_ms", plan.compile_ms}};

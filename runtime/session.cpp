@@ -60,8 +60,15 @@ class Arena {
   std::byte* data_ = nullptr;
 };
 
+// A step, and the image of the batch it is run for (0: the first one, or all).
+struct Position {
+  std::size_t step = 0;
+  std::int64_t image = 0;
+};
+
 // A step with everything at hand.
 struct ResolvedStep {
+  Position position;
   Executable::Run run = nullptr;
   const void* state = nullptr;
   Addresses addresses = nullptr;
@@ -76,7 +83,7 @@ struct Patch {
   std::uint64_t offset = 0;
 };
 
-// Steps in a row that one team runs, or that run from the calling thread.
+// Positions in a row that one team runs, or that run from the calling thread.
 struct Segment {
   std::size_t first = 0;
   std::size_t end = 0;
@@ -89,10 +96,27 @@ const KernelRow& find_kernel(KernelTable kernels, const Step& step) {
   return *found;
 }
 
-std::vector<Segment> find_segments(std::span<const Executable> executables) {
+// The order in which steps are run.
+std::vector<Position> positions_of(const Plan& plan) {
+  std::vector<Position> positions;
+  std::size_t next = 0;
+  const auto add = [&](std::size_t end, std::int64_t image) {
+    for (std::size_t step = next; step < end; ++step) positions.push_back({step, image});
+  };
+  for (const ImageLoop& loop : plan.loops) {
+    add(loop.first, 0);
+    next = loop.first;
+    for (std::int64_t image = 0; image < loop.images; ++image) add(loop.end, image);
+    next = loop.end;
+  }
+  add(plan.steps.size(), 0);
+  return positions;
+}
+
+std::vector<Segment> find_segments(std::span<const Executable> executables, std::span<const Position> positions) {
   std::vector<Segment> segments;
-  for (std::size_t i = 0; i < executables.size(); ++i) {
-    const bool is_team = executables[i].is_team_kernel;
+  for (std::size_t i = 0; i < positions.size(); ++i) {
+    const bool is_team = executables[positions[i].step].is_team_kernel;
     if (segments.empty() || segments.back().is_team != is_team) segments.push_back({i, i, is_team});
     segments.back().end = i + 1;
   }
@@ -125,9 +149,16 @@ std::vector<std::size_t> port_sizes(std::span<const Port> ports) {
 
 }  // namespace
 
+std::int64_t images_of_step(const Plan& plan, std::size_t step) {
+  const auto holds = [&](const ImageLoop& loop) { return loop.first <= step && step < loop.end; };
+  const auto loop = std::ranges::find_if(plan.loops, holds);
+  return loop != plan.loops.end() ? loop->images : 1;
+}
+
 struct Program::State {
   Plan plan;
   std::vector<Executable> executables;
+  std::vector<Position> positions;
   std::vector<Segment> segments;
 };
 
@@ -135,9 +166,12 @@ struct Session::State {
   State(std::shared_ptr<const Program::State> program_state, const SessionOptions& options);
 
   std::byte* fixed_address(const Operand& operand) const;
-  void add_address(const Operand& operand);
+  void add_address(const Operand& operand, std::int64_t image);
+  bool is_asked_for(const Position& position) const {
+    return position.step < count && (position.step < alone_from || position.image == image_alone);
+  }
   Status start(std::span<const std::span<const float>> inputs, std::span<const std::span<float>> outputs,
-               std::size_t count, std::int64_t* step_ns) noexcept;
+               std::size_t steps_to_run, std::int64_t image_to_run, std::int64_t* nanoseconds) noexcept;
   void execute() noexcept;
   void execute_alone() noexcept;
   void execute_segment() noexcept;
@@ -156,6 +190,8 @@ struct Session::State {
 
   // Of the run in progress.
   std::size_t count = 0;
+  std::size_t alone_from = 0;  // steps from here on run for one image
+  std::int64_t image_alone = kAllImages;
   std::int64_t* step_ns = nullptr;
   Segment segment;
 };
@@ -179,7 +215,8 @@ Program::Program(Plan plan, KernelTable kernels) {
       throw ModelError(fmt::format("step '{}' ({}): {}", step.name, step.kernel, error.what()));
     }
   }
-  state->segments = find_segments(state->executables);
+  state->positions = positions_of(plan);
+  state->segments = find_segments(state->executables, state->positions);
   state->plan = std::move(plan);
   state_ = std::move(state);
 }
@@ -189,17 +226,21 @@ const Plan& Program::plan() const { return state_->plan; }
 Session::State::State(std::shared_ptr<const Program::State> program_state, const SessionOptions& options)
     : program(std::move(program_state)), arena(program->plan.arena_bytes, options.memory) {
   const Plan& plan = program->plan;
-  for (const Step& step : plan.steps) {
-    for (const Operand& operand : step.operands) add_address(operand);
-    add_address(step.result);
-    add_address(step.scratch);
+  for (const Executable& executable : program->executables) {
+    step_states.push_back(executable.bind != nullptr ? executable.bind(executable.state) : executable.state);
+  }
+  for (const Position& position : program->positions) {
+    const Step& step = plan.steps[position.step];
+    for (const Operand& operand : step.operands) add_address(operand, position.image);
+    add_address(step.result, position.image);
+    add_address(step.scratch, 0);
   }
   std::size_t address = 0;
-  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
-    const Executable& executable = program->executables[i];
-    step_states.push_back(executable.bind != nullptr ? executable.bind(executable.state) : executable.state);
-    steps.push_back({executable.run, step_states.back().get(), &addresses[address], executable.is_team_kernel});
-    address += plan.steps[i].operands.size() + 2;
+  for (const Position& position : program->positions) {
+    const Executable& executable = program->executables[position.step];
+    steps.push_back(
+        {position, executable.run, step_states[position.step].get(), &addresses[address], executable.is_team_kernel});
+    address += plan.steps[position.step].operands.size() + 2;
   }
   input_sizes = port_sizes(plan.inputs);
   output_sizes = port_sizes(plan.outputs);
@@ -225,19 +266,23 @@ std::byte* Session::State::fixed_address(const Operand& operand) const {
   return nullptr;
 }
 
-void Session::State::add_address(const Operand& operand) {
+void Session::State::add_address(const Operand& operand, std::int64_t image) {
+  const std::uint64_t further = operand.advance * static_cast<std::uint64_t>(image);
   if (operand.space == Space::input || operand.space == Space::output) {
-    patches.push_back({addresses.size(), operand.space == Space::output, operand.port, operand.offset});
+    patches.push_back({addresses.size(), operand.space == Space::output, operand.port, operand.offset + further});
   }
-  addresses.push_back(fixed_address(operand));
+  std::byte* const fixed = fixed_address(operand);
+  addresses.push_back(fixed != nullptr ? fixed + further : nullptr);
 }
 
 void Session::State::execute_alone() noexcept {
   const int threads = program->plan.threads;
   for (std::size_t i = segment.first; i < segment.end; ++i) {
+    const ResolvedStep& step = steps[i];
+    if (!is_asked_for(step.position)) continue;
     const std::int64_t begin = step_ns != nullptr ? now_ns() : 0;
-    steps[i].run(steps[i].state, steps[i].addresses, {0, threads});
-    if (step_ns != nullptr) step_ns[i] = now_ns() - begin;
+    step.run(step.state, step.addresses, {0, threads});
+    if (step_ns != nullptr) step_ns[step.position.step] += now_ns() - begin;
   }
 }
 
@@ -250,11 +295,12 @@ void Session::State::execute_segment() noexcept {
         std::int64_t begin = times ? now_ns() : 0;
         for (std::size_t i = self.segment.first; i < self.segment.end; ++i) {
           const ResolvedStep& step = self.steps[i];
+          if (!self.is_asked_for(step.position)) continue;
           step.run(step.state, step.addresses, member);
           if (i + 1 < self.segment.end || self.step_ns != nullptr) self.team.barrier().wait(member.count);
           if (!times) continue;
           const std::int64_t end = now_ns();
-          self.step_ns[i] = end - begin;
+          self.step_ns[step.position.step] += end - begin;
           begin = end;
         }
       },
@@ -265,7 +311,7 @@ void Session::State::execute() noexcept {
   const int threads = program->plan.threads;
   if (threads == 1) {
     enter_kernels(slots[0], cpu_of(cpus, 0));
-    segment = {0, count, false};
+    segment = {0, steps.size(), false};
     execute_alone();
     leave_kernels(slots[0]);
     return;
@@ -277,10 +323,9 @@ void Session::State::execute() noexcept {
         enter_kernels(self.slots[static_cast<std::size_t>(member.index)], cpu_of(self.cpus, member.index));
       },
       this);
-  for (const Segment& whole : program->segments) {
-    if (whole.first >= count) break;
-    segment = {whole.first, std::min(whole.end, count), whole.is_team};
-    whole.is_team ? execute_segment() : execute_alone();
+  for (const Segment& next : program->segments) {
+    segment = next;
+    next.is_team ? execute_segment() : execute_alone();
   }
   team.run(
       threads,
@@ -291,15 +336,21 @@ void Session::State::execute() noexcept {
 }
 
 Status Session::State::start(std::span<const std::span<const float>> inputs, std::span<const std::span<float>> outputs,
-                             std::size_t steps_to_run, std::int64_t* nanoseconds) noexcept {
+                             std::size_t steps_to_run, std::int64_t image_to_run, std::int64_t* nanoseconds) noexcept {
   if (!fit(program->plan.inputs, input_sizes, inputs)) return Status::wrong_input;
   if (!fit(program->plan.outputs, output_sizes, outputs)) return Status::wrong_output;
   for (const Patch& patch : patches) {  // inputs are never written: validate() lets no step have its result there
     float* data = patch.is_output ? outputs[patch.port].data() : const_cast<float*>(inputs[patch.port].data());
     addresses[patch.address] = reinterpret_cast<std::byte*>(data) + patch.offset;
   }
-  count = std::min(steps_to_run, steps.size());
+  count = steps_to_run;
+  image_alone = image_to_run;
+  alone_from = count;
+  for (const ImageLoop& loop : program->plan.loops) {
+    if (image_alone != kAllImages && loop.first < count && count <= loop.end) alone_from = loop.first;
+  }
   step_ns = nanoseconds;
+  if (step_ns != nullptr) std::fill_n(step_ns, program->plan.steps.size(), 0);
   const OpenMpThreads threads(program->plan.threads);
   execute();
   return Status::ok;
@@ -313,18 +364,19 @@ Session& Session::operator=(Session&&) noexcept = default;
 
 Status Session::run(std::span<const std::span<const float>> inputs,
                     std::span<const std::span<float>> outputs) noexcept {
-  return state_->start(inputs, outputs, state_->steps.size(), nullptr);
+  return state_->start(inputs, outputs, state_->program->plan.steps.size(), kAllImages, nullptr);
 }
 
 Status Session::run_profiled(std::span<const std::span<const float>> inputs, std::span<const std::span<float>> outputs,
                              std::span<std::int64_t> step_ns) noexcept {
-  if (step_ns.size() < state_->steps.size()) return Status::wrong_output;
-  return state_->start(inputs, outputs, state_->steps.size(), step_ns.data());
+  const std::size_t steps = state_->program->plan.steps.size();
+  if (step_ns.size() < steps) return Status::wrong_output;
+  return state_->start(inputs, outputs, steps, kAllImages, step_ns.data());
 }
 
 Status Session::run_steps(std::span<const std::span<const float>> inputs, std::span<const std::span<float>> outputs,
-                          std::size_t count) noexcept {
-  return state_->start(inputs, outputs, count, nullptr);
+                          std::size_t count, std::int64_t image) noexcept {
+  return state_->start(inputs, outputs, count, image, nullptr);
 }
 
 const float* Session::address_of(const Operand& operand) const {

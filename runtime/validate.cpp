@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kMaxRank = 8;
 constexpr int kMaxThreads = 1024;
+constexpr std::int64_t kMaxImages = std::int64_t{1} << 20;
 constexpr std::uint64_t kMaxArena = std::uint64_t{1} << 46U;
 
 void require(bool condition, std::string_view place, std::string_view what) {
@@ -62,12 +63,16 @@ std::uint64_t space_bytes(const Plan& plan, const Operand& operand, std::string_
   return 0;
 }
 
-void validate_operand(const Plan& plan, const Operand& operand, std::string_view place) {
+void validate_operand(const Plan& plan, const Operand& operand, std::int64_t images, std::string_view place) {
   if (operand.space == Space::none) return;
   std::uint64_t end = 0;
-  require(!__builtin_add_overflow(operand.offset, operand.bytes, &end), place, "extent overflows");
+  std::uint64_t further = 0;  // to the last image
+  require(!__builtin_mul_overflow(operand.advance, static_cast<std::uint64_t>(images - 1), &further) &&
+              !__builtin_add_overflow(operand.offset, operand.bytes, &end) &&
+              !__builtin_add_overflow(end, further, &end),
+          place, "extent overflows");
   require(end <= space_bytes(plan, operand, place), place, "lies outside its memory");
-  require(operand.offset % sizeof(float) == 0, place, "is not aligned");
+  require(operand.offset % sizeof(float) == 0 && operand.advance % sizeof(float) == 0, place, "is not aligned");
   require(operand.shape.size() <= kMaxRank, place, "has too many axes");
   ir::element_count(operand.shape);
   if (operand.strides.empty() && !operand.shape.empty()) return;
@@ -77,12 +82,13 @@ void validate_operand(const Plan& plan, const Operand& operand, std::string_view
 
 void validate_step(const Plan& plan, const Step& step, std::size_t number) {
   const std::string place = fmt::format("step {} '{}' ({})", number, step.name, step.kernel);
+  const std::int64_t images = images_of_step(plan, number);
   for (std::size_t i = 0; i < step.operands.size(); ++i) {
-    validate_operand(plan, step.operands[i], fmt::format("{}, operand {}", place, i));
+    validate_operand(plan, step.operands[i], images, fmt::format("{}, operand {}", place, i));
   }
-  validate_operand(plan, step.result, fmt::format("{}, result", place));
+  validate_operand(plan, step.result, images, fmt::format("{}, result", place));
   require(step.result.space == Space::arena || step.result.space == Space::output, place, "has no place to write");
-  validate_operand(plan, step.scratch, fmt::format("{}, scratch", place));
+  validate_operand(plan, step.scratch, images, fmt::format("{}, scratch", place));
   require(step.scratch.space == Space::none || step.scratch.space == Space::arena, place, "has no scratch memory");
   try {
     require_inferred(step);
@@ -124,6 +130,13 @@ void validate(const Plan& plan) {
   require(plan.arena_bytes <= kMaxArena, "arena", fmt::format("{} bytes", plan.arena_bytes));
   for (const Port& port : plan.inputs) port_bytes(port, port.name);
   for (const Port& port : plan.outputs) port_bytes(port, port.name);
+  std::size_t end = 0;
+  for (const ImageLoop& loop : plan.loops) {
+    require(loop.first >= end && loop.end > loop.first && loop.end <= plan.steps.size() && loop.images >= 1 &&
+                loop.images <= kMaxImages,
+            "loops", fmt::format("steps {} to {} of {} images", loop.first, loop.end, loop.images));
+    end = loop.end;
+  }
   for (std::size_t i = 0; i < plan.steps.size(); ++i) validate_step(plan, plan.steps[i], i);
 }
 

@@ -83,7 +83,7 @@ void count(Build& build, const runtime::Plan& plan) {
     build.multiply_adds += ir::multiply_adds(build.graph, node, false);
   }
   build.steps = static_cast<std::int64_t>(plan.steps.size());
-  for (const runtime::Step& step : plan.steps) build.bytes_moved += bytes_of(step).activations;
+  for (std::size_t k = 0; k < plan.steps.size(); ++k) build.bytes_moved += bytes_of(plan, k).activations;
   build.weights_bytes = plan.weights ? plan.weights->bytes().size() : 0;
   build.arena_bytes = plan.arena_bytes;
 }

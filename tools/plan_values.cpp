@@ -1,5 +1,7 @@
 #include "tools/plan_values.h"
 
+#include <algorithm>
+
 #include "ir/error.h"
 #include "tools/tensors.h"
 
@@ -25,15 +27,28 @@ std::vector<StepValue> step_values(const runtime::Program& program, const std::v
   const runtime::Plan& plan = program.plan();
   runtime::Session session(program, {});
   auto out = output_buffers(plan.outputs);
+  const auto value_after = [&](std::size_t step, std::int64_t image) {
+    const runtime::Operand& result = plan.steps[step].result;
+    DEEPER_CHECK(session.run_steps(views(inputs), views(out), step + 1, image) == runtime::Status::ok,
+                 "running the plan");
+    const float* base = result.space == runtime::Space::output
+                            ? out.at(result.port).data() + result.offset / sizeof(float)
+                            : session.address_of(result);
+    const std::uint64_t further = result.advance * static_cast<std::uint64_t>(std::max<std::int64_t>(0, image));
+    return gather(base + further / sizeof(float), result);
+  };
   std::vector<StepValue> values;
   for (std::size_t k = 0; k < plan.steps.size(); ++k) {
     const runtime::Operand& result = plan.steps[k].result;
     if (result.strides.size() != result.shape.size()) continue;
-    DEEPER_CHECK(session.run_steps(views(inputs), views(out), k + 1) == runtime::Status::ok, "running the plan");
-    const float* base = result.space == runtime::Space::output
-                            ? out.at(result.port).data() + result.offset / sizeof(float)
-                            : session.address_of(result);
-    values.push_back({&plan.steps[k], gather(base, result)});
+    const std::int64_t images = runtime::images_of_step(plan, k);
+    ir::Array all = value_after(k, images > 1 ? 0 : runtime::Session::kAllImages);
+    for (std::int64_t image = 1; image < images; ++image) {
+      const ir::Array one = value_after(k, image);
+      all.data.insert(all.data.end(), one.data.begin(), one.data.end());
+    }
+    if (images > 1) all.shape.at(0) *= images;
+    values.push_back({&plan.steps[k], std::move(all)});
   }
   return values;
 }

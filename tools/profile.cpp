@@ -18,8 +18,10 @@ double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-StepProfile describe(const runtime::Step& step, double ms, const MachineRates& machine, const PassesByOrigin& touched) {
-  StepProfile profile{.step = &step, .ms = ms, .bytes = bytes_of(step), .passes = {}};
+StepProfile describe(const runtime::Plan& plan, std::size_t number, double ms, const MachineRates& machine,
+                     const PassesByOrigin& touched) {
+  const runtime::Step& step = plan.steps[number];
+  StepProfile profile{.step = &step, .ms = ms, .bytes = bytes_of(plan, number), .passes = {}};
   const double roof_ms = 1e-6 * std::max(operations(step) / machine.gflops,
                                          static_cast<double>(profile.bytes.total()) / machine.gbytes_per_second);
   const double taken = std::max(ms, 1e-9);
@@ -76,7 +78,7 @@ Profile measure_profile(const runtime::Program& program, const ProfileOptions& o
   profile.runs = options.runs;
   double sum = 0;
   for (std::size_t k = 0; k < plan.steps.size(); ++k) {
-    profile.steps.push_back(describe(plan.steps[k], median(step_ms[k]), profile.machine, touched));
+    profile.steps.push_back(describe(plan, k, median(step_ms[k]), profile.machine, touched));
     sum += profile.steps.back().ms;
   }
   for (StepProfile& step : profile.steps) step.share = step.ms / sum;

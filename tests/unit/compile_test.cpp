@@ -35,6 +35,17 @@ constexpr std::string_view kInception = R"(graph "module" {
   output "z" = %z
 })";
 
+// The same for a batch.
+ir::Graph inception_of(int images) {
+  std::string text(kInception);
+  for (const std::string_view one : {"f32[1,", "shape=[1,"}) {
+    for (std::size_t at = text.find(one); at != std::string::npos; at = text.find(one, at + 1)) {
+      text[at + one.size() - 2] = static_cast<char>('0' + images);
+    }
+  }
+  return ir::parse(text);
+}
+
 TEST(Compile, ConcatOnSlotsCostsNoStep) {
   const runtime::Plan plan = expect_right(ir::parse(kInception), 1);
   for (const runtime::Step& step : plan.steps) EXPECT_NE(step.name.substr(0, 2), "y ") << dump_plan(plan);
@@ -81,6 +92,20 @@ TEST(Compile, SessionsOfOneProgramRunSideBySide) {
     }
     for (std::thread& thread : threads) thread.join();
     EXPECT_TRUE(is_right[0] && is_right[1]);
+  }
+}
+
+TEST(Compile, ImagesOfABatchRunOneAfterTheOther) {
+  const ir::Graph graph = inception_of(5);
+  for (const int threads : {1, 2}) {
+    const runtime::Plan plan = expect_right(graph, threads);
+    ASSERT_FALSE(plan.loops.empty()) << dump_plan(plan);
+    EXPECT_EQ(plan.loops.front().images, 5);
+    EXPECT_LT(plan.loops.back().end, plan.steps.size()) << "the classifier multiplies all images at once";
+    const runtime::Plan whole =
+        compile(graph, target_for(threads), CompileOptions{.kernels = Kernels::all, .by_image = false});
+    EXPECT_TRUE(whole.loops.empty());
+    EXPECT_LT(plan.arena_bytes, whole.arena_bytes);
   }
 }
 
