@@ -74,6 +74,10 @@ HWY_INLINE void finish(const ProductBlock& block, V (&sums)[kColumns][kVectors])
     for_all(sums, [&](V sum, int column, std::int64_t row)
                       HWY_ATTR { return hn::Add(sum, hn::LoadU(d, block.residuals[column] + row)); });
   }
+  if (is_floor(epilogue)) {
+    for_all(sums, [&](V sum, int, std::int64_t) HWY_ATTR { return hn::Max(hn::Set(d, epilogue.low), sum); });
+    return;
+  }
   if (epilogue.slope != 1) {
     for_all(sums, [&](V sum, int, std::int64_t) HWY_ATTR { return bent(d, sum, epilogue); });
   }
