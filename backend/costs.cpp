@@ -103,7 +103,7 @@ constexpr Costs kZenAvx512{
                  .sum_cycles = 1.09,
                  .call_cycles = 279,
                  .memory_bytes_per_ns = 24.2,
-                 .exposed_fetch = 0.0449},
+                 .exposed_fetch = 0.05},
     .onednn = {.stem_multiply_adds_per_ns = 53.8, .few_multiply_adds_per_ns = 58.4},
     .shared_bytes_per_ns = 15.9,
     .total_bytes_per_ns = 39.2,

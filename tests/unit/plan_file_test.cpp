@@ -58,7 +58,7 @@ Step make_step(std::string kernel, ir::Op op, std::vector<Operand> operands, Ope
   return step;
 }
 
-// An image through most native kernels to a class distribution.
+// Images through most native kernels to a class distribution of the last one.
 Plan make_plan() {
   Plan plan;
   plan.model = "tiny";
@@ -71,7 +71,7 @@ Plan make_plan() {
   plan.compile_ms = 1.5;
   Port port;
   port.name = "image";
-  port.type.shape = {1, 6, 8, 8};
+  port.type.shape = {2, 6, 8, 8};
   port.onnx_type = "float";
   plan.inputs.push_back(port);
   port.name = "prob";
@@ -96,6 +96,8 @@ Plan make_plan() {
       make_step("native.reduce", ir::Reduce{.axes = {2, 3}, .keepdims = false}, {padded}, mean),
       make_step("native.softmax", ir::Softmax{.axis = 1}, {mean}, dense(Space::output, 0, {1, 6})),
   };
+  plan.steps[0].operands[0].advance = plan.steps[0].operands[0].bytes;
+  plan.loops = {{.first = 0, .end = 5, .images = 2}};
   plan.steps[2].tuning = {0, -5};
   plan.steps[2].scratch = dense(Space::arena, 8128, {16});
   return plan;
@@ -104,7 +106,7 @@ Plan make_plan() {
 std::vector<float> run(const Plan& plan) {
   const Program program(plan, backend::native_kernels());
   Session session(program, {});
-  std::vector<float> x(384);
+  std::vector<float> x(768);
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = std::sin(static_cast<float>(i));
   std::vector<float> y(6);
   const std::span<const float> inputs[] = {x};
@@ -180,6 +182,10 @@ TEST_F(PlanFile, ComesBackAsItWas) {
     EXPECT_EQ(loaded.steps[i].origins, plan.steps[i].origins);
     EXPECT_EQ(loaded.steps[i].result.strides, plan.steps[i].result.strides);
   }
+  EXPECT_EQ(loaded.steps[0].operands[0].advance, 1536U);
+  ASSERT_EQ(loaded.loops.size(), 1U);
+  EXPECT_EQ(loaded.loops[0].end, 5U);
+  EXPECT_EQ(loaded.loops[0].images, 2);
   EXPECT_EQ(loaded.weights->bytes().size(), 256U);
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(loaded.weights->bytes().data()) % 4096, 0U);
   EXPECT_EQ(run(loaded), run(plan));
@@ -227,6 +233,14 @@ TEST_F(PlanFile, SaysWhyItRefuses) {
   plan.arena_bytes = 64;
   save_plan(plan, path);
   EXPECT_THAT(complaint(), HasSubstr("lies outside its memory"));
+  plan = make_plan();
+  plan.loops[0].images = 3;
+  save_plan(plan, path);
+  EXPECT_THAT(complaint(), HasSubstr("lies outside its memory"));
+  plan = make_plan();
+  plan.loops.push_back({.first = 4, .end = 6, .images = 1});
+  save_plan(plan, path);
+  EXPECT_THAT(complaint(), HasSubstr("steps 4 to 6 of 1 images"));
 }
 
 TEST_F(PlanFile, IsRefusedWhereverItIsCutOrChanged) {
