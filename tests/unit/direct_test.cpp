@@ -124,14 +124,9 @@ TEST(Product, MultipliesAnyNumberOfColumns) {
         for (std::size_t i = 0; i < a.size(); ++i) a[i] = static_cast<float>(i % 5) - 2;
         for (std::size_t i = 0; i < b.size(); ++i) b[i] = static_cast<float>(i % 7) - 3;
         std::vector<float> c(rows * columns, -1.0F);
-        multiply(kernels, divide_products(kernels, columns, depth, columns % 2 == 0 ? 96 : depth),
-                 {.rows = rows,
-                  .a = a.data(),
-                  .b = b.data(),
-                  .ldb = depth,
-                  .c = c.data(),
-                  .ldc = rows,
-                  .depth = depth});
+        multiply(
+            kernels, divide_products(kernels, columns, depth, columns % 2 == 0 ? 96 : depth),
+            {.rows = rows, .a = a.data(), .b = b.data(), .ldb = depth, .c = c.data(), .ldc = rows, .depth = depth});
         for (std::int64_t j = 0; j < columns; ++j) {
           for (std::int64_t i = 0; i < rows; ++i) {
             float want = 0;
