@@ -96,7 +96,9 @@ std::vector<NodeLoop> find_image_loops(const ir::Graph& graph, const Target& tar
   if (graph.inputs().empty() || graph.shape(graph.inputs().front()).size() != 4) return {};
   const std::int64_t images = graph.shape(graph.inputs().front())[0];
   if (images <= 1) return {};
-  const Gains gains(graph, target, options, images);
+  CompileOptions by_model = options;  // the same loops whatever records say, so that these can be measured
+  by_model.records.reset();
+  const Gains gains(graph, target, by_model, images);
   const std::span<const ir::NodeId> order = graph.order();
   std::vector<double> most(order.size() + 1, 0);        // gain of the nodes before
   std::vector<std::size_t> first(order.size() + 1, 0);  // of the loop that ends there, or its end where none does

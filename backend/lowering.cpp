@@ -64,13 +64,6 @@ void extend(Liveness& liveness, const Ref& ref, const Storage& storage, std::int
   lifetime.last = std::max(lifetime.last, position);
 }
 
-const runtime::ImageLoop* loop_of(std::span<const runtime::ImageLoop> loops, std::size_t step) {
-  for (const runtime::ImageLoop& loop : loops) {
-    if (loop.first <= step && step < loop.end) return &loop;
-  }
-  return nullptr;
-}
-
 Liveness liveness_of(std::span<const Draft> drafts, const Storage& storage, std::span<const runtime::ImageLoop> loops,
                      int threads) {
   constexpr std::uint64_t kPage = 4096;

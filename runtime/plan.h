@@ -79,7 +79,9 @@ struct Plan {
   std::shared_ptr<const Weights> weights{};
 };
 
-// Of the loop that a step is in; 1 where it is in none.
+// The loop that a step is in; null where it is in none.
+const ImageLoop* loop_of(std::span<const ImageLoop> loops, std::size_t step);
+// Its images; 1 where there is none.
 std::int64_t images_of_step(const Plan& plan, std::size_t step);
 
 }  // namespace deeper::runtime

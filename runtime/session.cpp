@@ -149,12 +149,6 @@ std::vector<std::size_t> port_sizes(std::span<const Port> ports) {
 
 }  // namespace
 
-std::int64_t images_of_step(const Plan& plan, std::size_t step) {
-  const auto holds = [&](const ImageLoop& loop) { return loop.first <= step && step < loop.end; };
-  const auto loop = std::ranges::find_if(plan.loops, holds);
-  return loop != plan.loops.end() ? loop->images : 1;
-}
-
 struct Program::State {
   Plan plan;
   std::vector<Executable> executables;

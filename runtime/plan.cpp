@@ -1,0 +1,18 @@
+#include "runtime/plan.h"
+
+#include <algorithm>
+
+namespace deeper::runtime {
+
+const ImageLoop* loop_of(std::span<const ImageLoop> loops, std::size_t step) {
+  const auto holds = [&](const ImageLoop& loop) { return loop.first <= step && step < loop.end; };
+  const auto loop = std::ranges::find_if(loops, holds);
+  return loop != loops.end() ? &*loop : nullptr;
+}
+
+std::int64_t images_of_step(const Plan& plan, std::size_t step) {
+  const ImageLoop* const loop = loop_of(plan.loops, step);
+  return loop != nullptr ? loop->images : 1;
+}
+
+}  // namespace deeper::runtime
