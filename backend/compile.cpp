@@ -1,6 +1,7 @@
 #include "backend/compile.h"
 
 #include <chrono>
+#include <span>
 #include <string>
 
 #include "backend/algorithms.h"
@@ -58,10 +59,10 @@ runtime::Plan compile(const ir::Graph& graph, const Target& target, const Compil
   const std::vector<NodeLoop> loops =
       options.by_image ? find_image_loops(graph, target, options) : std::vector<NodeLoop>{};
   auto loop = loops.begin();
-  std::size_t number = 0;
-  for (const ir::NodeId id : graph.order()) {
-    if (loop != loops.end() && number == loop->first) lowering.begin_images(loop->images);
-    const ir::Node& node = graph.node(id);
+  const std::span<const ir::NodeId> order = graph.order();
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    if (loop != loops.end() && i == loop->first) lowering.begin_images(loop->images);
+    const ir::Node& node = graph.node(order[i]);
     const std::size_t first = lowering.step_count();
     std::visit([&](const auto& op) { lower(lowering, node, op); }, node.op);
     if (std::holds_alternative<ir::Conv>(node.op)) {
@@ -70,7 +71,7 @@ runtime::Plan compile(const ir::Graph& graph, const Target& target, const Compil
                        .first_step = first,
                        .last_step = lowering.step_count()});
     }
-    if (loop == loops.end() || ++number != loop->end) continue;
+    if (loop == loops.end() || i + 1 != loop->end) continue;
     lowering.end_images();
     ++loop;
   }

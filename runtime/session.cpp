@@ -16,6 +16,7 @@ namespace deeper::runtime {
 namespace {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20U;
+constexpr std::int64_t kAllImages = -1;
 
 std::int64_t now_ns() noexcept {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())

@@ -47,11 +47,10 @@ class Session {
   Status run_profiled(std::span<const std::span<const float>> inputs, std::span<const std::span<float>> outputs,
                       std::span<std::int64_t> step_ns) noexcept;
 
-  // Runs steps [0, count) and leaves the last one's result where it lies: see tools' check. Steps that run by image
-  // hand it on in the place of the next image's, so that an image of theirs is run alone.
-  static constexpr std::int64_t kAllImages = -1;
+  // Runs steps [0, count) and leaves the last one's result where it lies: see tools' check. Where that step is in a
+  // loop of images, whose results may lie in one place, the loop runs for `image` alone.
   Status run_steps(std::span<const std::span<const float>> inputs, std::span<const std::span<float>> outputs,
-                   std::size_t count, std::int64_t image = kAllImages) noexcept;
+                   std::size_t count, std::int64_t image = 0) noexcept;
   // The result of a step as it lies in memory now (null for a result that is a model output).
   const float* address_of(const Operand& operand) const;
 

@@ -1,7 +1,5 @@
 #include "tools/plan_values.h"
 
-#include <algorithm>
-
 #include "ir/error.h"
 #include "tools/tensors.h"
 
@@ -34,7 +32,7 @@ std::vector<StepValue> step_values(const runtime::Program& program, const std::v
     const float* base = result.space == runtime::Space::output
                             ? out.at(result.port).data() + result.offset / sizeof(float)
                             : session.address_of(result);
-    const std::uint64_t further = result.advance * static_cast<std::uint64_t>(std::max<std::int64_t>(0, image));
+    const std::uint64_t further = result.advance * static_cast<std::uint64_t>(image);
     return gather(base + further / sizeof(float), result);
   };
   std::vector<StepValue> values;
@@ -42,7 +40,7 @@ std::vector<StepValue> step_values(const runtime::Program& program, const std::v
     const runtime::Operand& result = plan.steps[k].result;
     if (result.strides.size() != result.shape.size()) continue;
     const std::int64_t images = runtime::images_of_step(plan, k);
-    ir::Array all = value_after(k, images > 1 ? 0 : runtime::Session::kAllImages);
+    ir::Array all = value_after(k, 0);
     for (std::int64_t image = 1; image < images; ++image) {
       const ir::Array one = value_after(k, image);
       all.data.insert(all.data.end(), one.data.begin(), one.data.end());

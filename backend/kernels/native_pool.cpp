@@ -40,7 +40,7 @@ struct PoolState {
   std::int64_t x_image = 0, x_channel = 0;  // strides
   std::int64_t y_image = 0, y_channel = 0, y_row = 0, y_column = 0;
   std::int64_t row_step = 0, column_step = 0;    // from tap to tap
-  std::int64_t row_shift = 0, column_shift = 0;  // from window to window, in taps
+  std::int64_t row_shift = 0, column_shift = 0;  // from window to window, in taps; 0 where that is no whole number
   std::vector<Taps> rows;
   std::vector<Taps> columns;
   // Of each column: how many windows from there on read three columns of the input and share one or two with the next.
@@ -305,13 +305,18 @@ std::vector<Taps> taps_along(const ir::Pool& op, std::size_t axis, std::int64_t 
   return all;
 }
 
-std::vector<std::int64_t> neighbours_of(std::span<const Taps> columns, std::int64_t distance) {
+std::int64_t shift_of(const ir::Pool& op, std::size_t axis) {
+  return op.strides[axis] % op.dilations[axis] == 0 ? op.strides[axis] / op.dilations[axis] : 0;
+}
+
+std::vector<std::int64_t> neighbours_of(std::span<const Taps> columns, std::int64_t shift, std::int64_t column_step) {
   std::vector<std::int64_t> counts(columns.size(), 1);
+  if (shift == 0 || shift >= kShared) return counts;
   for (std::size_t i = columns.size(); i-- > 1;) {
     const Taps& left = columns[i - 1];
     const Taps& right = columns[i];
     const bool share = left.count == kShared && right.count == kShared && left.declared == right.declared &&
-                       right.first - left.first == distance;
+                       right.first - left.first == shift * column_step;
     if (share) counts[i - 1] = std::min(counts[i] + 1, kMostNeighbours);
   }
   return counts;
@@ -344,11 +349,9 @@ runtime::Executable prepare_pool(const runtime::Step& step, int) {
   state->column_step = x.strides[3] * op.dilations[1];
   state->rows = taps_along(op, 0, x.shape[2], y.shape[2], x.strides[2]);
   state->columns = taps_along(op, 1, x.shape[3], y.shape[3], x.strides[3]);
-  state->row_shift = op.strides[0];
-  state->column_shift = op.strides[1];
-  const bool have_neighbours = op.dilations[1] == 1 && (op.strides[1] == 1 || op.strides[1] == 2);
-  state->neighbours = have_neighbours ? neighbours_of(state->columns, state->column_shift * state->column_step)
-                                      : std::vector<std::int64_t>(state->columns.size(), 1);
+  state->row_shift = shift_of(op, 0);
+  state->column_shift = shift_of(op, 1);
+  state->neighbours = neighbours_of(state->columns, state->column_shift, state->column_step);
   return team_kernel(run_pool, std::move(state));
 }
 
