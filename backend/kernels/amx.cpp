@@ -8,6 +8,7 @@
 #include "backend/kernels/amx_image.h"
 #include "backend/kernels/amx_tiles.h"
 #include "backend/kernels/amx_weights.h"
+#include "backend/kernels/conv_memory.h"
 #include "backend/kernels/rounding.h"
 #include "backend/kernels/split.h"
 #include "ir/error.h"
@@ -111,10 +112,9 @@ struct State {
   std::int64_t block_stride = 0;
   std::int64_t tile_stride = 0;
   Scratch scratch;
-  std::int64_t scratch_share = 0;          // bytes
   std::vector<std::vector<Chunk>> chunks;  // of each share of the pixels
   std::vector<std::vector<Item>> items;    // of each share of the pixels
-  std::size_t result_address = 0;
+  ConvAddresses addresses;
 };
 
 std::shared_ptr<State> make_state(const ConvShape& shape, const Tuning& tuning, int threads) {
@@ -139,13 +139,8 @@ std::shared_ptr<State> make_state(const ConvShape& shape, const Tuning& tuning, 
 }
 
 // What one member of the team works on.
-struct Work {
+struct Work : ConvMemory {
   const State& state;
-  const float* source;
-  const float* weights;
-  const float* bias;
-  const float* residual;
-  float* result;
 
   // The first line of the weights of a group for a tile of output channels.
   const Line* lines_of(const Range& group, std::int64_t tile) const {
@@ -241,18 +236,12 @@ class Member {
 void run(const void* opaque, runtime::Addresses addresses, runtime::Team team) noexcept {
   const State& state = *static_cast<const State*>(opaque);
   const ConvShape& s = state.shape;
-  const Work work{.state = state,
-                  .source = reinterpret_cast<const float*>(addresses[0]),
-                  .weights = reinterpret_cast<const float*>(addresses[1]),
-                  .bias = s.has_bias ? reinterpret_cast<const float*>(addresses[2]) : nullptr,
-                  .residual = s.has_residual ? reinterpret_cast<const float*>(addresses[3]) : nullptr,
-                  .result = reinterpret_cast<float*>(addresses[state.result_address])};
-  auto* scratch = reinterpret_cast<Line*>(addresses[state.result_address + 1] + team.index * state.scratch_share);
+  const Work work{state.addresses.of(addresses, team), state};
   const Tiles tiles;
   const std::int64_t shares = state.split.row_parts * state.split.column_parts;
   for (std::int64_t part = team.index; part < shares; part += team.count) {
     const Range outputs = share(channel_tiles(s), part % state.split.column_parts, state.split.column_parts);
-    Member(work, scratch, outputs).run(state.items[part / state.split.column_parts]);
+    Member(work, reinterpret_cast<Line*>(work.scratch), outputs).run(state.items[part / state.split.column_parts]);
   }
 }
 
@@ -315,8 +304,7 @@ runtime::Executable prepare(const runtime::Step& step, int threads) {
   const std::optional<ConvShape> shape = conv_shape(step);
   DEEPER_CHECK(shape.has_value(), "amx step '" + step.name + "' is not a convolution of NHWC images");
   std::shared_ptr<State> state = make_state(*shape, tuning_from(step.tuning), threads);
-  state->result_address = step.operands.size();
-  state->scratch_share = scratch_share(step, threads);
+  state->addresses = ConvAddresses(*shape, step, threads);
   return {.run = run, .state = std::move(state), .is_team_kernel = true};
 }
 

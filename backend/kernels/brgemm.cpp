@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "backend/costs.h"
+#include "backend/kernels/conv_memory.h"
 #include "backend/kernels/epilogue.h"
 #include "backend/kernels/gemm.h"
 #include "backend/kernels/rounding.h"
@@ -49,7 +50,7 @@ struct State {
   std::int64_t weights_per_kernel_row = 0;  // in units of a block's rows
   std::int64_t blocks_at_once = 1;
   bool prefer_channel_split = false;
-  std::size_t result_address = 0;
+  ConvAddresses addresses;
   std::vector<Strip> strips;
   std::vector<ChannelBlock> blocks;
   std::vector<std::int64_t> kinds;
@@ -225,13 +226,8 @@ std::shared_ptr<State> make_state(const ConvShape& shape, const Tuning& tuning) 
 }
 
 // What one member of the team works on.
-struct Work {
+struct Work : ConvMemory {
   const State& state;
-  const float* source;
-  const float* weights;
-  const float* bias;
-  const float* residual;
-  float* result;
 
   void clear(float* row, Range pixels, const ChannelBlock& block) const {
     for (std::int64_t x = pixels.first; x < pixels.last; ++x) {
@@ -275,13 +271,8 @@ struct Work {
 void run(const void* opaque, runtime::Addresses addresses, runtime::Team team) noexcept {
   const State& state = *static_cast<const State*>(opaque);
   const ConvShape& s = state.shape;
-  const bool adds = s.has_residual && !s.residual_in_place;
-  const Work work{.state = state,
-                  .source = reinterpret_cast<const float*>(addresses[0]),
-                  .weights = reinterpret_cast<const float*>(addresses[1]),
-                  .bias = s.has_bias ? reinterpret_cast<const float*>(addresses[2]) : nullptr,
-                  .residual = adds ? reinterpret_cast<const float*>(addresses[3]) : nullptr,
-                  .result = reinterpret_cast<float*>(addresses[state.result_address])};
+  Work work{state.addresses.of(addresses, team), state};
+  if (s.residual_in_place) work.residual = nullptr;  // the result holds it
   const auto strips = static_cast<std::int64_t>(state.strips.size());
   const std::int64_t items = s.batch * s.output[0] * strips;
   const auto blocks = static_cast<std::int64_t>(state.blocks.size());
@@ -389,11 +380,11 @@ double estimate_ns(const ConvShape& shape, const Target& target) {
   return products + fetch;
 }
 
-runtime::Executable prepare(const runtime::Step& step, int /*threads*/) {
+runtime::Executable prepare(const runtime::Step& step, int threads) {
   const std::optional<ConvShape> shape = conv_shape(step);
   DEEPER_CHECK(shape.has_value(), "brgemm step '" + step.name + "' is not a convolution of NHWC images");
   std::shared_ptr<State> state = make_state(*shape, tuning_from(step.tuning));
-  state->result_address = step.operands.size();
+  state->addresses = ConvAddresses(*shape, step, threads);
   return {.run = run, .state = std::move(state), .is_team_kernel = true};
 }
 

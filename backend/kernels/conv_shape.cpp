@@ -99,11 +99,6 @@ Range valid_taps(const ConvShape& shape, int axis, std::int64_t position) {
   return {first, std::max(first, last)};
 }
 
-std::int64_t scratch_share(const runtime::Step& step, int threads) {
-  constexpr std::int64_t kLine = 64;
-  return static_cast<std::int64_t>(step.scratch.bytes) / threads / kLine * kLine;
-}
-
 std::int64_t multiply_adds(const ConvShape& shape) {
   std::int64_t window = 1;
   for (int axis = 0; axis < 2; ++axis) {

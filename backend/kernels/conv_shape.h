@@ -42,9 +42,6 @@ struct ConvShape {
 // The convolution of a step whose operands are x, weights, [bias], [residual]. Nothing where an image is not NHWC.
 std::optional<ConvShape> conv_shape(const runtime::Step& step);
 
-// Bytes of a step's scratch that are each member's of a team of so many.
-std::int64_t scratch_share(const runtime::Step& step, int threads);
-
 // A convolution on dense NHWC images; strides as dense ones have, output extents from the window.
 ConvShape dense_conv_shape(std::int64_t batch, std::int64_t in_channels, ir::Extent2 input, std::int64_t out_channels,
                            ir::Extent2 kernel, const ir::Conv& op);

@@ -4,6 +4,7 @@
 #include <limits>
 #include <optional>
 
+#include "backend/kernels/conv_memory.h"
 #include "backend/kernels/epilogue.h"
 #include "backend/kernels/product.h"
 #include "backend/kernels/split.h"
@@ -68,7 +69,6 @@ struct State {
   bool has_epilogue = false;
   bool copies = false;
   Copy copy;
-  std::int64_t scratch_share = 0;  // bytes
   std::int64_t pixels = 0;
   ImageStrides source;  // of what the products read
   std::vector<std::int64_t> taps;
@@ -79,7 +79,7 @@ struct State {
   std::vector<Slice> slices;
   Isa isa = Isa::avx2;
   bool prefer_channel_split = false;
-  std::size_t result_address = 0;
+  ConvAddresses addresses;
 };
 
 // Offsets of the taps; those of a kernel's row are one where they lie side by side.
@@ -123,14 +123,8 @@ struct Pixel {
 };
 
 // What one member of the team works on.
-struct Work {
+struct Work : ConvMemory {
   const State& state;
-  const float* source;
-  const float* weights;
-  const float* bias;
-  const float* residual;
-  float* result;
-  float* scratch;
 
   Pixel pixel_at(std::int64_t index) const {
     const ir::Extent2& extent = state.shape.output;
@@ -285,14 +279,7 @@ struct Work {
 void run(const void* opaque, runtime::Addresses addresses, runtime::Team team) noexcept {
   const State& state = *static_cast<const State*>(opaque);
   const ConvShape& s = state.shape;
-  const Work work{
-      .state = state,
-      .source = reinterpret_cast<const float*>(addresses[0]),
-      .weights = reinterpret_cast<const float*>(addresses[1]),
-      .bias = s.has_bias ? reinterpret_cast<const float*>(addresses[2]) : nullptr,
-      .residual = s.has_residual ? reinterpret_cast<const float*>(addresses[3]) : nullptr,
-      .result = reinterpret_cast<float*>(addresses[state.result_address]),
-      .scratch = reinterpret_cast<float*>(addresses[state.result_address + 1] + team.index * state.scratch_share)};
+  const Work work{state.addresses.of(addresses, team), state};
   const bool divides = static_cast<std::int64_t>(state.slices.size()) % team.count == 0;
   if (state.prefer_channel_split && !divides && !state.copies) {
     work.run_by_channels(s.batch * s.output[0] * s.output[1], team);
@@ -390,8 +377,7 @@ runtime::Executable prepare(const runtime::Step& step, int threads) {
   const std::optional<ConvShape> shape = conv_shape(step);
   DEEPER_CHECK(shape.has_value(), "direct step '" + step.name + "' is not a convolution of NHWC images");
   std::shared_ptr<State> state = make_state(*shape, tuning_from(step.tuning));
-  state->result_address = step.operands.size();
-  state->scratch_share = scratch_share(step, threads);
+  state->addresses = ConvAddresses(*shape, step, threads);
   return {.run = run, .state = std::move(state), .is_team_kernel = true};
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "backend/kernels/conv_memory.h"
 #include "backend/kernels/epilogue.h"
 #include "backend/kernels/product.h"
 #include "backend/kernels/rounding.h"
@@ -120,8 +121,7 @@ struct State {
   Layout layout;
   Split split;
   std::vector<float> zeros;
-  std::size_t result_address = 0;
-  std::int64_t scratch_share = 0;  // bytes
+  ConvAddresses addresses;
 };
 
 // Columns of a product: pixels, `step` floats apart; those from `count` on are not there.
@@ -133,14 +133,8 @@ struct Columns {
 };
 
 // What one member of the team works on.
-struct Work {
+struct Work : ConvMemory {
   const State& state;
-  const float* source;
-  const float* weights;
-  const float* bias;
-  const float* residual;
-  float* result;
-  float* scratch;
 
   // Pixels of the turn.
   std::int64_t first = 0;
@@ -281,14 +275,7 @@ struct Work {
 void run(const void* opaque, runtime::Addresses addresses, runtime::Team team) noexcept {
   const State& state = *static_cast<const State*>(opaque);
   const ConvShape& s = state.shape;
-  Work work{
-      .state = state,
-      .source = reinterpret_cast<const float*>(addresses[0]),
-      .weights = reinterpret_cast<const float*>(addresses[1]),
-      .bias = s.has_bias ? reinterpret_cast<const float*>(addresses[2]) : nullptr,
-      .residual = s.has_residual ? reinterpret_cast<const float*>(addresses[3]) : nullptr,
-      .result = reinterpret_cast<float*>(addresses[state.result_address]),
-      .scratch = reinterpret_cast<float*>(addresses[state.result_address + 1] + team.index * state.scratch_share)};
+  Work work{state.addresses.of(addresses, team), state};
   const auto slices = static_cast<std::int64_t>(state.division.halves.size());
   const Part part = part_of(state.split, pixel_count(s), slices, team);
   work.run(part.rows, part.columns);
@@ -417,8 +404,7 @@ runtime::Executable prepare(const runtime::Step& step, int threads) {
   state->layout = make_layout(*shape, tuning, state->division);
   state->split = choose_split(*shape, tuning, threads, costs_of(this_machine(), tuning.isa)).split;
   state->zeros.assign(std::max(shape->in_channels, shape->out_channels), 0.0F);
-  state->result_address = step.operands.size();
-  state->scratch_share = scratch_share(step, threads);
+  state->addresses = ConvAddresses(*shape, step, threads);
   return {.run = run, .state = std::move(state), .is_team_kernel = true};
 }
 

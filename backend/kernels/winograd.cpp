@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "backend/kernels/conv_memory.h"
 #include "backend/kernels/epilogue.h"
 #include "backend/kernels/product.h"
 #include "backend/kernels/rounding.h"
@@ -70,8 +71,7 @@ struct State {
   Epilogue epilogue;
   Layout layout;
   Split split;
-  std::size_t result_address = 0;
-  std::int64_t scratch_share = 0;  // bytes
+  ConvAddresses addresses;
   std::vector<TileKind> kinds;
   Channels channels;
   std::vector<std::vector<TileBlock>> parts;  // for each row part of the split
@@ -178,14 +178,8 @@ struct Band {
 };
 
 // What one member of the team works on.
-struct Work {
+struct Work : ConvMemory {
   const State& state;
-  const float* source;
-  const float* weights;
-  const float* bias;      // zeros where there is none
-  const float* residual;  // null where there is none
-  float* result;
-  float* scratch;
   Band band{};
 
   float* pass() const { return scratch + state.layout.pass; }
@@ -380,16 +374,9 @@ struct Work {
 
 void run(const void* opaque, runtime::Addresses addresses, runtime::Team team) noexcept {
   const State& state = *static_cast<const State*>(opaque);
-  const ConvShape& s = state.shape;
   const auto groups = static_cast<std::int64_t>(state.channels.groups.size());
-  Work work{
-      .state = state,
-      .source = reinterpret_cast<const float*>(addresses[0]),
-      .weights = reinterpret_cast<const float*>(addresses[1]),
-      .bias = s.has_bias ? reinterpret_cast<const float*>(addresses[2]) : state.zeros.data(),
-      .residual = s.has_residual ? reinterpret_cast<const float*>(addresses[3]) : nullptr,
-      .result = reinterpret_cast<float*>(addresses[state.result_address]),
-      .scratch = reinterpret_cast<float*>(addresses[state.result_address + 1] + team.index * state.scratch_share)};
+  Work work{state.addresses.of(addresses, team), state};
+  if (work.bias == nullptr) work.bias = state.zeros.data();
   const std::int64_t pieces = state.split.row_parts * state.split.column_parts;
   for (std::int64_t piece = team.index; piece < pieces; piece += team.count) {
     const Range columns = share(groups, piece % state.split.column_parts, state.split.column_parts);
@@ -462,8 +449,7 @@ runtime::Executable prepare(const runtime::Step& step, int threads) {
   const Tuning tuning = tuning_from(step.tuning);
   std::shared_ptr<State> state = make_state(*shape, tuning, threads);
   state->parts = make_parts(*state, tuning.tiles);
-  state->result_address = step.operands.size();
-  state->scratch_share = scratch_share(step, threads);
+  state->addresses = ConvAddresses(*shape, step, threads);
   return {.run = run, .state = std::move(state), .is_team_kernel = true};
 }
 
