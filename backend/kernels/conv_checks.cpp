@@ -100,9 +100,9 @@ void check_direct(const runtime::Step& step, int threads) {
 
 void check_strassen(const runtime::Step& step, int threads) {
   const ConvShape shape = checked_shape(step);
-  const strassen::Tuning tuning = strassen::tuning_from(checked_tuning(step, 2));
+  const strassen::Tuning tuning = strassen::tuning_from(checked_tuning(step, 3));
   require(strassen::applies(shape, target_of(step)), "the kernel does not apply");
-  require(is_between(tuning.pixels, 1, 1 << 24), "its tuning makes no sense");
+  require(is_between(tuning.pixels, 1, 1 << 24) && is_between(tuning.parts, 1, 1 << 10), "its tuning makes no sense");
   check_memory(step, shape, strassen::weights_bytes(shape, tuning), strassen::scratch_bytes(shape, tuning, threads));
 }
 

@@ -53,12 +53,15 @@ std::vector<float> direct_pack(const ConvShape& shape, std::span<const std::int6
 std::vector<ConvCandidate> strassen_candidates(const ConvShape& shape, const Target& given, Accuracy /*accuracy*/) {
   const Target target = with_vectors(given);
   if (!strassen::applies(shape, target)) return {};
-  const strassen::Tuning tuning = strassen::choose(shape, target);
-  return {ConvCandidate{.implementation = fmt::format("<2,2,2;7> pixels {}", tuning.pixels),
-                        .tuning = strassen::to_numbers(tuning),
-                        .weights_bytes = strassen::weights_bytes(shape, tuning),
-                        .scratch_bytes = strassen::scratch_bytes(shape, tuning, target.threads),
-                        .estimate_ns = strassen::estimate_ns(shape, tuning, target)}};
+  std::vector<ConvCandidate> result;
+  for (const strassen::Tuning& tuning : strassen::choose(shape, target)) {
+    result.push_back({.implementation = strassen::describe(tuning),
+                      .tuning = strassen::to_numbers(tuning),
+                      .weights_bytes = strassen::weights_bytes(shape, tuning),
+                      .scratch_bytes = strassen::scratch_bytes(shape, tuning, target.threads),
+                      .estimate_ns = strassen::estimate_ns(shape, tuning, target)});
+  }
+  return result;
 }
 
 std::vector<float> strassen_pack(const ConvShape& shape, std::span<const std::int64_t> tuning,

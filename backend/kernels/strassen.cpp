@@ -1,5 +1,7 @@
 #include "backend/kernels/strassen.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -61,19 +63,46 @@ struct Slice {
 struct Division {
   std::int64_t half = 0;      // output channels of each half
   std::vector<Slice> halves;  // slices of the lower half, and of the upper one meanwhile
-  std::vector<Slice> rest;    // of the channels that two halves of whole vectors leave over
+  std::vector<Slice> rest;  // of the channels that two halves of whole vectors leave over; with the last of the halves
 };
 
-Division divide(const ConvShape& shape, Isa isa) {
+// What a slice takes, of halves and of the rest.
+std::int64_t work_of(const Slice& slice, bool is_half) { return slice.rows * (is_half ? kProducts : 4); }
+
+// The slices of the halves that end nearest to an even share of the work.
+Range share_slices(const Division& division, std::int64_t part, std::int64_t parts) {
+  std::int64_t all = 0;
+  for (const Slice& slice : division.halves) all += work_of(slice, true);
+  for (const Slice& slice : division.rest) all += work_of(slice, false);
+  const auto cut = [&](std::int64_t end) {
+    if (end == parts) return static_cast<std::int64_t>(division.halves.size());
+    std::int64_t count = 0;
+    std::int64_t before = 0;
+    for (const Slice& slice : division.halves) {
+      const std::int64_t work = work_of(slice, true);
+      if ((2 * before + work) * parts > 2 * all * end) break;
+      before += work;
+      ++count;
+    }
+    return count;
+  };
+  return {cut(part), cut(part + 1)};
+}
+
+Division divide(const ConvShape& shape, const Tuning& tuning) {
+  const Isa isa = tuning.isa;
   const std::int64_t lanes = product_kernels(isa).lanes;
   Division division{.half = shape.out_channels / (2 * lanes) * lanes, .halves = {}, .rest = {}};
   const std::int64_t depth = shape.in_channels / 2;
   std::int64_t channel = 0;
   std::int64_t weights = 0;
-  for (const std::int64_t rows : product_slices(division.half, depth, isa)) {
-    division.halves.push_back({.channel = channel, .rows = rows, .weights = weights, .isa = isa});
-    channel += rows;
-    weights += kProducts * depth * rows;
+  for (std::int64_t part = tuning.parts; part-- > 0;) {  // the larger ones first: the last has the rest too
+    const std::int64_t vectors = share(division.half / lanes, part, tuning.parts).size();
+    for (const std::int64_t rows : product_slices(vectors * lanes, depth, isa)) {
+      division.halves.push_back({.channel = channel, .rows = rows, .weights = weights, .isa = isa});
+      channel += rows;
+      weights += kProducts * depth * rows;
+    }
   }
   for (channel *= 2; channel < shape.out_channels;) {
     const bool is_whole = channel + lanes <= shape.out_channels;
@@ -102,7 +131,8 @@ struct Layout {
 
 Layout make_layout(const ConvShape& shape, const Tuning& tuning, const Division& division) {
   const std::int64_t pairs = ceil_div(tuning.pixels, 2);
-  const std::int64_t rows = division.halves.front().rows;
+  std::int64_t rows = 0;
+  for (const Slice& slice : division.halves) rows = std::max(rows, slice.rows);
   Layout layout{.sum = round_up(pairs * shape.in_channels / 2, kLine)};
   layout.common = kSums * layout.sum;
   layout.both_odd = layout.common + pairs * rows;
@@ -276,9 +306,9 @@ void run(const void* opaque, runtime::Addresses addresses, runtime::Team team) n
   const State& state = *static_cast<const State*>(opaque);
   const ConvShape& s = state.shape;
   Work work{state.addresses.of(addresses, team), state};
-  const auto slices = static_cast<std::int64_t>(state.division.halves.size());
-  const Part part = part_of(state.split, pixel_count(s), slices, team);
-  work.run(part.rows, part.columns);
+  const std::int64_t columns = state.split.column_parts;
+  work.run(share(pixel_count(s), team.index / columns, state.split.row_parts),
+           share_slices(state.division, team.index % columns, columns));
 }
 
 // Time of the member that has most to do.
@@ -289,19 +319,26 @@ double member_ns(const ConvShape& shape, const Division& division, const Tuning&
   const std::int64_t turns = ceil_div(pixels, tuning.pixels);
   const std::int64_t depth = shape.in_channels / 2;
   const std::int64_t pairs = ceil_div(ceil_div(pixels, turns), 2) * turns;
-  const auto slices = static_cast<std::int64_t>(division.halves.size());
-  const double part = static_cast<double>(ceil_div(slices, split.column_parts)) / static_cast<double>(slices);
   const auto lanes = static_cast<double>(product_kernels(tuning.isa).lanes);
-  double cycles = 0;
-  for (const Slice& slice : division.halves) {
-    cycles += kProducts * (product_cycles(slice.rows, pairs, depth, tuning.isa, costs) +
-                           own.sum_cycles * static_cast<double>(pairs * slice.rows) / lanes);
+  double all = 0;
+  double most = 0;  // of one part of the slices
+  for (std::int64_t part = 0; part < split.column_parts; ++part) {
+    const Range slices = share_slices(division, part, split.column_parts);
+    double cycles = 0;
+    for (std::int64_t i = slices.first; i < slices.last; ++i) {
+      const std::int64_t rows = division.halves[i].rows;
+      cycles += kProducts * (product_cycles(rows, pairs, depth, tuning.isa, costs) +
+                             own.sum_cycles * static_cast<double>(pairs * rows) / lanes);
+    }
+    for (const Slice& slice : division.rest) {
+      if (part + 1 < split.column_parts) break;
+      cycles += product_cycles(slice.rows, pixels, shape.in_channels, tuning.isa, costs);
+    }
+    all += cycles;
+    most = std::max(most, cycles);
   }
-  for (const Slice& slice : division.rest) {
-    cycles += product_cycles(slice.rows, pixels, shape.in_channels, tuning.isa, costs);
-  }
-  cycles = cycles * part + static_cast<double>(pairs * depth) / lanes * own.input_cycles;
-  const double weights = static_cast<double>(weights_bytes(shape, tuning)) * part;
+  const double cycles = most + static_cast<double>(pairs * depth) / lanes * own.input_cycles;
+  const double weights = static_cast<double>(weights_bytes(shape, tuning)) * most / all;
   const double bytes_per_ns = costs.weights_bytes_per_ns(own.memory_bytes_per_ns, split.row_parts, split.column_parts);
   const double fetch = weights * (1 / bytes_per_ns + static_cast<double>(turns - 1) / costs.again_bytes_per_ns);
   return costs.overlapped(cycles / costs.gigahertz + own.exposed_fetch * fetch, fetch);
@@ -320,27 +357,38 @@ bool applies(const ConvShape& shape, const Target& target) {
          is_flat(shape.source, shape.input) && is_flat(shape.result, shape.output) && is_flat_residual;
 }
 
-Tuning choose(const ConvShape& shape, const Target& target) {
+std::vector<Tuning> choose(const ConvShape& shape, const Target& target) {
   // The pixels' part of the source and the sums of its quarters stay in three quarters of L2, but weights are to meet
   // enough pixels to hide their fetching.
   constexpr std::int64_t kFewest = 96;
   const std::int64_t most = std::max(kFewest, target.l2_bytes * 5 / 4 / (2 * shape.in_channels * kFloat));
-  const std::int64_t all = ceil_div(pixel_count(shape), target.threads);
+  std::int64_t all = pixel_count(shape);
+  if (all > most) all = ceil_div(all, target.threads);  // else a member may have them all, of its output channels
   const std::int64_t pixels = ceil_div(all, ceil_div(all, most));
-  return {.isa = target.isa, .pixels = round_up(pixels, 2)};
+  std::vector<Tuning> ways{{.isa = target.isa, .pixels = round_up(pixels, 2)}};
+  const std::int64_t vectors = shape.out_channels / (2 * product_kernels(target.isa).lanes);
+  if (target.threads == 1 || vectors < 2 * target.threads) return ways;
+  ways.push_back(ways.front());
+  ways.back().parts = target.threads;
+  return ways;
 }
 
 std::vector<std::int64_t> to_numbers(const Tuning& tuning) {
-  return {static_cast<std::int64_t>(tuning.isa), tuning.pixels};
+  return {static_cast<std::int64_t>(tuning.isa), tuning.pixels, tuning.parts};
 }
 
 Tuning tuning_from(std::span<const std::int64_t> numbers) {
-  DEEPER_CHECK(numbers.size() == 2 && numbers[1] > 0, "tuning of a strassen step");
-  return {.isa = static_cast<Isa>(numbers[0]), .pixels = numbers[1]};
+  DEEPER_CHECK(numbers.size() == 3 && numbers[1] > 0 && numbers[2] > 0, "tuning of a strassen step");
+  return {.isa = static_cast<Isa>(numbers[0]), .pixels = numbers[1], .parts = numbers[2]};
+}
+
+std::string describe(const Tuning& tuning) {
+  const std::string text = fmt::format("<2,2,2;7> pixels {}", tuning.pixels);
+  return tuning.parts > 1 ? fmt::format("{} parts {}", text, tuning.parts) : text;
 }
 
 TeamSplit choose_split(const ConvShape& shape, const Tuning& tuning, std::int64_t threads, const Costs& costs) {
-  const Division division = divide(shape, tuning.isa);
+  const Division division = divide(shape, tuning);
   return fastest_split(shape, threads, static_cast<std::int64_t>(division.halves.size()), costs.others_bytes_per_ns,
                        [&](const Split& split) { return member_ns(shape, division, tuning, split, costs); });
 }
@@ -348,7 +396,7 @@ TeamSplit choose_split(const ConvShape& shape, const Tuning& tuning, std::int64_
 std::vector<float> pack_weights(const ConvShape& shape, const Tuning& tuning, std::span<const float> weights) {
   const std::int64_t inputs = shape.in_channels;
   DEEPER_CHECK(static_cast<std::int64_t>(weights.size()) == shape.out_channels * inputs, "packing weights");
-  const Division division = divide(shape, tuning.isa);
+  const Division division = divide(shape, tuning);
   const std::int64_t depth = inputs / 2;
   std::vector<float> packed(static_cast<std::size_t>(weights_bytes(shape, tuning) / kFloat));
   const auto at = [&](std::int64_t output, std::int64_t input) {
@@ -377,12 +425,12 @@ std::vector<float> pack_weights(const ConvShape& shape, const Tuning& tuning, st
 }
 
 std::int64_t weights_bytes(const ConvShape& shape, const Tuning& tuning) {
-  const std::int64_t half = divide(shape, tuning.isa).half;
+  const std::int64_t half = divide(shape, tuning).half;
   return (kProducts * half * shape.in_channels / 2 + (shape.out_channels - 2 * half) * shape.in_channels) * kFloat;
 }
 
 std::int64_t scratch_bytes(const ConvShape& shape, const Tuning& tuning, int threads) {
-  return make_layout(shape, tuning, divide(shape, tuning.isa)).total * threads * kFloat;
+  return make_layout(shape, tuning, divide(shape, tuning)).total * threads * kFloat;
 }
 
 double estimate_ns(const ConvShape& shape, const Tuning& tuning, const Target& target) {
@@ -400,7 +448,7 @@ runtime::Executable prepare(const runtime::Step& step, int threads) {
       shape->has_bias || shape->has_residual || shape->op.activation.function != ir::Function::identity;
   state->isa = tuning.isa;
   state->pixels = tuning.pixels;
-  state->division = divide(*shape, tuning.isa);
+  state->division = divide(*shape, tuning);
   state->layout = make_layout(*shape, tuning, state->division);
   state->split = choose_split(*shape, tuning, threads, costs_of(this_machine(), tuning.isa)).split;
   state->zeros.assign(std::max(shape->in_channels, shape->out_channels), 0.0F);

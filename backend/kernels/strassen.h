@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -26,11 +27,13 @@ bool applies(const ConvShape& shape, const Target& target);
 struct Tuning {
   Isa isa = Isa::avx2;
   std::int64_t pixels = 0;  // that all weights meet before the next pixels
+  std::int64_t parts = 1;   // of the output channels, as even as vectors allow, that slices are made for
   bool operator==(const Tuning&) const = default;
 };
-Tuning choose(const ConvShape& shape, const Target& target);
+std::vector<Tuning> choose(const ConvShape& shape, const Target& target);
 std::vector<std::int64_t> to_numbers(const Tuning& tuning);
 Tuning tuning_from(std::span<const std::int64_t> numbers);
+std::string describe(const Tuning& tuning);
 
 // How a team of so many shares the pixels (rows) and the slices of output channels (columns).
 TeamSplit choose_split(const ConvShape& shape, const Tuning& tuning, std::int64_t threads, const Costs& costs);

@@ -65,7 +65,7 @@ TEST(Strassen, AppliesToOneByOneWindowsOfEnoughChannels) {
 TEST(Strassen, WeightsAreSevenEighthsOfTwiceTheQuartersAndThoseLeftOver) {
   const Target target = target_of(Isa::avx2, 1);
   const ConvShape shape = dense_conv_shape(1, 64, {8, 8}, 72, {1, 1}, {});
-  EXPECT_EQ(strassen::weights_bytes(shape, strassen::choose(shape, target)), 4 * (7 * 32 * 32 + 64 * 8));
+  EXPECT_EQ(strassen::weights_bytes(shape, strassen::choose(shape, target).front()), 4 * (7 * 32 * 32 + 64 * 8));
 }
 
 }  // namespace
