@@ -62,7 +62,7 @@ std::int64_t plain_weights_bytes(const ConvShape& shape) {
 std::vector<ConvChoice> choices_of(const ConvAlgorithm& row, const ConvProblem& problem, const Target& target,
                                    const CompileOptions& options) {
   if (row.kernel == nullptr) {
-    if (!row.applies(problem)) return {};
+    if (!row.applies(problem) || problem.is_alone) return {};
     ConvChoice choice{.algorithm = &row, .candidate = {}};
     choice.candidate.estimate_ns = row.estimate_ns(problem, target);
     return {std::move(choice)};
@@ -114,7 +114,8 @@ ConvProblem conv_problem(Lowering& lowering, const ir::Node& node) {
                   .result = strides_of(result),
                   .residual = {}};
   if (residual.valid()) shape.residual = strides_of(residual);
-  return {.shape = shape, .constant_weights = graph.constant(node.inputs[1]).has_value()};
+  return {
+      .shape = shape, .constant_weights = graph.constant(node.inputs[1]).has_value(), .is_alone = lowering.is_alone()};
 }
 
 std::span<const ConvAlgorithm> conv_algorithms() {
@@ -131,7 +132,9 @@ void check_forced_algorithm(const CompileOptions& options) {
       fmt::format("there is no convolution algorithm '{}', only {}", options.force, fmt::join(names, ", ")));
 }
 
-std::vector<ConvChoice> conv_choices(const ConvProblem& problem, const Target& target, const CompileOptions& options) {
+std::vector<ConvChoice> conv_choices(const ConvProblem& problem, const Target& whole, const CompileOptions& options) {
+  Target target = whole;
+  if (problem.is_alone) target.threads = 1;
   const auto rows = conv_algorithms();
   const auto forced = std::ranges::find(rows, options.force, &ConvAlgorithm::name);
   std::vector<ConvChoice> choices;
@@ -141,7 +144,7 @@ std::vector<ConvChoice> conv_choices(const ConvProblem& problem, const Target& t
     std::vector<ConvChoice> more = choices_of(row, problem, target, options);
     choices.insert(choices.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
   }
-  DEEPER_CHECK(!choices.empty(), "choosing a convolution algorithm");
+  if (choices.empty()) return choices;
   const auto best =
       std::ranges::min_element(choices, {}, [](const ConvChoice& choice) { return choice.candidate.estimate_ns; });
   std::rotate(choices.begin(), best, best + 1);
@@ -150,6 +153,7 @@ std::vector<ConvChoice> conv_choices(const ConvProblem& problem, const Target& t
 
 ConvChoice choose_algorithm(const ConvProblem& problem, const Target& target, const CompileOptions& options) {
   std::vector<ConvChoice> choices = conv_choices(problem, target, options);
+  DEEPER_CHECK(!choices.empty(), "choosing a convolution algorithm");
   if (options.records != nullptr) {
     const auto record = options.records->find(record_key(problem, options));
     for (ConvChoice& choice : choices) {

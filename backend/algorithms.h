@@ -15,6 +15,7 @@ namespace deeper::backend {
 struct ConvProblem {
   ConvShape shape;
   bool constant_weights = true;  // else they come with the input, in row-major order
+  bool is_alone = false;         // one thread's work, while the others have images of their own
 
   bool is_pointwise() const;  // 1x1, strides 1, no padding, one group
   bool reads_slice() const { return shape.source.pixel != shape.in_channels; }
@@ -45,7 +46,8 @@ struct ConvChoice {
 };
 
 // All ways to do it that are allowed: those of `options.force` where it applies, else all. First what the cost model
-// picks: the fastest by what they promise, else the first row of oneDNN's that applies. Pure.
+// picks: the fastest by what they promise, else the first row of oneDNN's that applies, of which one thread alone has
+// none. Pure.
 std::vector<ConvChoice> conv_choices(const ConvProblem& problem, const Target& target, const CompileOptions& options);
 
 // What the record of the problem says where `options.records` has one that names a way still there, else the cost

@@ -61,7 +61,7 @@ runtime::Plan compile(const ir::Graph& graph, const Target& target, const Compil
   auto loop = loops.begin();
   const std::span<const ir::NodeId> order = graph.order();
   for (std::size_t i = 0; i < order.size(); ++i) {
-    if (loop != loops.end() && i == loop->first) lowering.begin_images(loop->images);
+    if (loop != loops.end() && i == loop->first) lowering.begin_images(loop->images, loop->side_by_side);
     const ir::Node& node = graph.node(order[i]);
     const std::size_t first = lowering.step_count();
     std::visit([&](const auto& op) { lower(lowering, node, op); }, node.op);

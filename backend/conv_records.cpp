@@ -87,13 +87,13 @@ std::string record_key(const ConvProblem& problem, const CompileOptions& options
   const ConvShape& s = problem.shape;
   return fmt::format(
       "{}x{}x{} to {}x{}, window {}, strides {}, dilations {}, pads {}, groups {}, pixels of {} to {}{}{}{}, "
-      "{}{}{}",
+      "{}{}{}{}",
       s.batch, s.in_channels, text_of(s.input), s.out_channels, text_of(s.output), text_of(s.kernel),
       text_of(s.op.strides), text_of(s.op.dilations), fmt::join(s.op.pads, ","), s.op.groups, s.source.pixel,
       s.result.pixel, s.has_bias ? ", bias" : "", residual_text(s),
       has_simple_activation(s.op.activation) ? "" : ", other activation",
       options.accuracy == Accuracy::safe ? "safe" : "fast", options.low_memory ? ", low memory" : "",
-      options.kernels == Kernels::onednn ? ", onednn" : "");
+      options.kernels == Kernels::onednn ? ", onednn" : "", problem.is_alone ? ", alone" : "");
 }
 
 std::string machine_key(const Target& target) {

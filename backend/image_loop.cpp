@@ -13,6 +13,7 @@ namespace deeper::backend {
 namespace {
 
 constexpr double kUnknown = -std::numeric_limits<double>::infinity();
+constexpr double kBarrierNs = 1000;  // what a team loses at the end of a step
 
 bool are_images(const ir::Shape& shape, std::int64_t images) { return shape.size() == 4 && shape[0] == images; }
 
@@ -54,7 +55,30 @@ class Gains {
     if (std::holds_alternative<ir::Slice>(node.op)) return 0;  // a view
     const double near = reading_ns(node) + writing_ns(node);
     if (!std::holds_alternative<ir::Conv>(node.op)) return near;
-    return near + conv_ns(node, images_) - static_cast<double>(images_) * conv_ns(node, 1);
+    return near + conv_ns(conv_problem(node, images_)) - static_cast<double>(images_) * conv_ns(conv_problem(node, 1));
+  }
+
+  // Whether the nodes of a loop take less time if each thread has images of its own.
+  bool is_faster_side_by_side(std::span<const ir::NodeId> nodes) const {
+    const std::int64_t rounds = (images_ + target_.threads - 1) / target_.threads;
+    double shared = 0;
+    double alone = 0;
+    for (const ir::NodeId id : nodes) {
+      const ir::Node& node = graph_.node(id);
+      if (std::holds_alternative<ir::BatchNorm>(node.op)) return false;  // oneDNN's, whose threads are all
+      if (!std::holds_alternative<ir::Conv>(node.op)) {
+        const double ns = (reading_ns(node) + writing_ns(node)) / static_cast<double>(images_);
+        shared += static_cast<double>(images_) * (ns + kBarrierNs);
+        alone += static_cast<double>(rounds) * ns * target_.threads;
+        continue;
+      }
+      ConvProblem problem = conv_problem(node, 1);
+      shared += static_cast<double>(images_) * (conv_ns(problem) + kBarrierNs);
+      problem.is_alone = true;
+      if (conv_choices(problem, target_, options_).empty()) return false;
+      alone += static_cast<double>(rounds) * conv_ns(problem);
+    }
+    return alone < shared;
   }
 
   // What it takes to read and write activations that are far, beyond what products hide.
@@ -73,7 +97,7 @@ class Gains {
     return static_cast<double>(ir::element_count(graph_.shape(value)) * sizeof(float)) / kBytesPerNs / target_.threads;
   }
 
-  double conv_ns(const ir::Node& node, std::int64_t batch) const {
+  ConvProblem conv_problem(const ir::Node& node, std::int64_t batch) const {
     const ir::Shape& in = graph_.shape(node.inputs[0]);
     const auto is_there = [&](std::size_t i) { return i < node.inputs.size() && node.inputs[i].valid(); };
     ConvProblem problem{.shape = dense_conv_shape(batch, in[1], {in[2], in[3]}, graph_.shape(node.output)[1],
@@ -81,6 +105,10 @@ class Gains {
                         .constant_weights = true};
     problem.shape.has_bias = is_there(2);
     problem.shape.has_residual = is_there(3);
+    return problem;
+  }
+
+  double conv_ns(const ConvProblem& problem) const {
     return choose_algorithm(problem, target_, options_).candidate.estimate_ns;
   }
 
@@ -125,6 +153,11 @@ std::vector<NodeLoop> find_image_loops(const ir::Graph& graph, const Target& tar
   std::vector<NodeLoop> loops;
   for (std::size_t end = order.size(); end > 0; end = std::min(end - 1, first[end])) {
     if (first[end] < end) loops.insert(loops.begin(), {.first = first[end], .end = end, .images = images});
+  }
+  const bool is_native = options.kernels == Kernels::all && !options.force.starts_with("onednn");
+  if (target.threads == 1 || !is_native) return loops;
+  for (NodeLoop& loop : loops) {
+    loop.side_by_side = gains.is_faster_side_by_side(order.subspan(loop.first, loop.end - loop.first));
   }
   return loops;
 }

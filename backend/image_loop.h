@@ -16,6 +16,7 @@ struct NodeLoop {
   std::size_t first = 0;
   std::size_t end = 0;
   std::int64_t images = 1;
+  bool side_by_side = false;  // see runtime::ImageLoop
 };
 
 // The loops that gain most by the kernels' cost models, in order.

@@ -6,8 +6,8 @@
 #include <cstring>
 
 #include "backend/layout.h"
-#include "backend/memory_plan.h"
 #include "backend/onednn/compat.h"
+#include "backend/placement.h"
 #include "ir/error.h"
 #include "ir/match.h"
 
@@ -41,71 +41,12 @@ std::uint64_t byte_extent(const ir::Shape& shape, const ir::Shape& strides) {
   return static_cast<std::uint64_t>(extent(shape, strides)) * sizeof(float);
 }
 
-// Lifetimes of the blocks in the arena, from the steps that name them, and of the scratch of all steps: one block, so
-// that a thread always writes to the same part of it, which then stays in that thread's own cache.
-struct Liveness {
-  std::vector<Lifetime> lifetimes;
-  std::vector<std::optional<std::size_t>> of_block;
-  std::optional<std::size_t> of_scratch;
-};
-
-void extend(Liveness& liveness, const Ref& ref, const Storage& storage, std::int64_t position) {
-  if (!ref.block) return;
-  const Block& block = storage.blocks[*ref.block];
-  if (block.space != runtime::Space::arena) return;
-  auto& index = liveness.of_block[*ref.block];
-  if (!index) {
-    index = liveness.lifetimes.size();
-    liveness.lifetimes.push_back(
-        {.bytes = static_cast<std::uint64_t>(block.elements) * sizeof(float), .first = position, .last = position});
-  }
-  Lifetime& lifetime = liveness.lifetimes[*index];
-  lifetime.first = std::min(lifetime.first, position);
-  lifetime.last = std::max(lifetime.last, position);
-}
-
-Liveness liveness_of(std::span<const Draft> drafts, const Storage& storage, std::span<const runtime::ImageLoop> loops,
-                     int threads) {
-  constexpr std::uint64_t kPage = 4096;
-  Liveness liveness;
-  liveness.of_block.resize(storage.blocks.size());
-  std::uint64_t scratch_pages = 0;  // of a thread
-  for (std::size_t k = 0; k < drafts.size(); ++k) {
-    const auto position = static_cast<std::int64_t>(k);
-    const runtime::ImageLoop* const loop = loop_of(loops, k);
-    const auto add = [&](const Ref& ref) {
-      extend(liveness, ref, storage, position);
-      if (ref.operand.advance == 0 || loop == nullptr) return;  // else it has to live while any image passes
-      extend(liveness, ref, storage, static_cast<std::int64_t>(loop->first));
-      extend(liveness, ref, storage, static_cast<std::int64_t>(loop->end) - 1);
-    };
-    for (const Ref& operand : drafts[k].operands) add(operand);
-    add(drafts[k].result);
-    const std::uint64_t pages = kPage * static_cast<std::uint64_t>(threads);
-    scratch_pages = std::max(scratch_pages, (drafts[k].scratch_bytes + pages - 1) / pages);
-  }
-  if (scratch_pages == 0) return liveness;
-  liveness.of_scratch = liveness.lifetimes.size();
-  liveness.lifetimes.push_back({.bytes = scratch_pages * kPage * static_cast<std::uint64_t>(threads),
-                                .first = 0,
-                                .last = static_cast<std::int64_t>(drafts.size()) - 1});
-  return liveness;
-}
-
-runtime::Operand resolved(const Ref& ref, const Storage& storage, const Liveness& liveness, const MemoryPlan& memory) {
-  runtime::Operand operand = ref.operand;
-  if (!ref.block) return operand;
-  const Block& block = storage.blocks[*ref.block];
-  operand.space = block.space;
-  operand.port = block.port;
-  if (block.space == runtime::Space::arena) operand.offset += memory.offsets[liveness.of_block[*ref.block].value()];
-  return operand;
-}
-
 }  // namespace
 
 Lowering::Lowering(const ir::Graph& graph, const Target& target, const CompileOptions& options)
-    : graph_(graph), target_(target), options_(options), storage_(assign_storage(graph)) {}
+    : graph_(graph), target_(target), alone_(target), options_(options), storage_(assign_storage(graph)) {
+  alone_.threads = 1;
+}
 
 Ref Lowering::place_ref(ir::ValueId value) const {
   const auto& place = storage_.places.at(value.index);
@@ -121,6 +62,7 @@ Ref Lowering::place_ref(ir::ValueId value) const {
                       .offset = static_cast<std::uint64_t>(place->offset) * sizeof(float),
                       .bytes = byte_extent(shape, place->strides),
                       .advance = advance,
+                      .images = static_cast<std::uint32_t>(images_),
                       .shape = shape,
                       .strides = place->strides,
                       .value = graph_.value(value).name},
@@ -255,69 +197,38 @@ void Lowering::copy_outputs() {
   }
 }
 
-void Lowering::begin_images(std::int64_t images) {
-  loops_.push_back({.first = drafts_.size(), .end = drafts_.size(), .images = images});
+void Lowering::begin_images(std::int64_t images, bool side_by_side) {
+  loops_.push_back({.first = drafts_.size(), .end = drafts_.size(), .images = images, .side_by_side = side_by_side});
   images_ = images;
+  is_alone_ = side_by_side;
   copies_.clear();
 }
 
 void Lowering::end_images() {
   loops_.back().end = drafts_.size();
   images_ = 1;
+  is_alone_ = false;
   copies_.clear();
-}
-
-// Blocks of which all steps are in one loop, each working on one image, need not hold more.
-void Lowering::shrink_blocks() {
-  std::vector<const runtime::ImageLoop*> loop_of_block(storage_.blocks.size(), nullptr);
-  std::vector<bool> holds_one(storage_.blocks.size(), true);
-  const auto for_refs = [&](const auto& use) {
-    for (std::size_t k = 0; k < drafts_.size(); ++k) {
-      for (Ref& operand : drafts_[k].operands) use(operand, loop_of(loops_, k));
-      use(drafts_[k].result, loop_of(loops_, k));
-    }
-  };
-  for_refs([&](const Ref& ref, const runtime::ImageLoop* loop) {
-    if (!ref.block) return;
-    const Block& block = storage_.blocks[*ref.block];
-    const runtime::ImageLoop*& known = loop_of_block[*ref.block];
-    if (known == nullptr) known = loop;
-    const bool is_divided = loop != nullptr && static_cast<std::uint64_t>(block.elements) * sizeof(float) ==
-                                                   ref.operand.advance * static_cast<std::uint64_t>(loop->images);
-    if (block.space != runtime::Space::arena || !is_divided || known != loop) holds_one[*ref.block] = false;
-  });
-  for_refs([&](Ref& ref, const runtime::ImageLoop*) {
-    if (ref.block && holds_one[*ref.block]) ref.operand.advance = 0;
-  });
-  for (std::size_t i = 0; i < storage_.blocks.size(); ++i) {
-    if (holds_one[i] && loop_of_block[i] != nullptr) storage_.blocks[i].elements /= loop_of_block[i]->images;
-  }
 }
 
 runtime::Plan Lowering::finish() {
   copy_outputs();
-  shrink_blocks();
-  const Liveness liveness = liveness_of(drafts_, storage_, loops_, target_.threads);
-  const MemoryPlan memory = plan_memory(liveness.lifetimes);
+  const Placement placement(drafts_, storage_, loops_, target_.threads);
   runtime::Plan plan;
   for (std::size_t k = 0; k < drafts_.size(); ++k) {
     runtime::Step step = std::move(drafts_[k].step);
     for (const Ref& ref : drafts_[k].operands) {
-      step.operands.push_back(ref.valid() ? resolved(ref, storage_, liveness, memory) : runtime::Operand{});
+      step.operands.push_back(ref.valid() ? placement.resolved(ref) : runtime::Operand{});
     }
-    step.result = resolved(drafts_[k].result, storage_, liveness, memory);
-    if (drafts_[k].scratch_bytes > 0) {
-      step.scratch.space = runtime::Space::arena;
-      step.scratch.offset = memory.offsets[liveness.of_scratch.value()];
-      step.scratch.bytes = liveness.lifetimes[*liveness.of_scratch].bytes;
-    }
+    step.result = placement.resolved(drafts_[k].result);
+    step.scratch = placement.scratch_of(k, drafts_[k]);
     plan.steps.push_back(std::move(step));
   }
   drafts_.clear();
   std::erase_if(loops_, [](const runtime::ImageLoop& loop) { return loop.first == loop.end; });
   plan.loops = std::move(loops_);
-  plan.arena_bytes = memory.bytes;
-  plan.arena_lower_bound = memory.lower_bound;
+  plan.arena_bytes = placement.bytes();
+  plan.arena_lower_bound = placement.lower_bound();
   plan.weights = weights_.finish();
   return plan;
 }

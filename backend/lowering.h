@@ -38,13 +38,15 @@ class Lowering {
   Lowering(const ir::Graph& graph, const Target& target, const CompileOptions& options);
 
   const ir::Graph& graph() const { return graph_; }
-  const Target& target() const { return target_; }
+  // What the node lowered now is compiled for.
+  const Target& target() const { return is_alone_ ? alone_ : target_; }
+  bool is_alone() const { return is_alone_; }
   const CompileOptions& options() const { return options_; }
   std::size_t step_count() const { return drafts_.size(); }
 
   // The nodes from here on to end_images() run for one of so many images after the other: they see values, and what is
-  // made for them, with a batch of one.
-  void begin_images(std::int64_t images);
+  // made for them, with a batch of one. Side by side, each is one thread's.
+  void begin_images(std::int64_t images, bool side_by_side);
   void end_images();
 
   // --- where things lie ---
@@ -84,17 +86,18 @@ class Lowering {
   Ref place_ref(ir::ValueId value) const;
   Ref constant_ref(ir::ValueId value, Form form);
   Ref copied(ir::ValueId value, Form form);
-  void shrink_blocks();
   void copy_outputs();
 
   const ir::Graph& graph_;
   const Target& target_;
+  Target alone_;  // the same with one thread
   const CompileOptions& options_;
   Storage storage_;
   WeightsBuilder weights_;
   std::vector<Draft> drafts_;
   std::map<std::pair<ir::ValueId, Form>, Ref> copies_;
   std::int64_t images_ = 1;  // of which nodes lowered now see one
+  bool is_alone_ = false;    // each by a thread of its own
   std::vector<runtime::ImageLoop> loops_;
 };
 

@@ -75,7 +75,8 @@ std::string dump_plan(const runtime::Plan& plan) {
   for (const runtime::Port& port : plan.inputs) text += fmt::format("input {}\n", port_text(port));
   for (const runtime::Port& port : plan.outputs) text += fmt::format("output {}\n", port_text(port));
   for (const runtime::ImageLoop& loop : plan.loops) {
-    text += fmt::format("steps {} to {} for one of {} images after the other\n", loop.first, loop.end - 1, loop.images);
+    text += fmt::format("steps {} to {} for one of {} images after the other{}\n", loop.first, loop.end - 1,
+                        loop.images, loop.side_by_side ? ", each thread its own" : "");
   }
   for (std::size_t k = 0; k < plan.steps.size(); ++k) text += fmt::format("{:4} {}\n", k, step_text(plan.steps[k]));
   return text;

@@ -15,4 +15,13 @@ std::int64_t images_of_step(const Plan& plan, std::size_t step) {
   return loop != nullptr ? loop->images : 1;
 }
 
+int threads_of_step(const Plan& plan, std::size_t step) {
+  const ImageLoop* const loop = loop_of(plan.loops, step);
+  return loop != nullptr && loop->side_by_side ? 1 : plan.threads;
+}
+
+std::uint64_t offset_of(const Operand& operand, std::int64_t image) {
+  return operand.offset + operand.advance * (static_cast<std::uint64_t>(image) % operand.images);
+}
+
 }  // namespace deeper::runtime

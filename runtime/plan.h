@@ -22,6 +22,7 @@ struct Operand {
   std::uint64_t offset = 0;   // bytes from the start of the arena or of the weights
   std::uint64_t bytes = 0;    // extent from offset
   std::uint64_t advance = 0;  // bytes to the same of the next image, see ImageLoop
+  std::uint32_t images = 1;   // that there is room for: those beyond take the places of the first again
   ir::Shape shape{};
   ir::Shape strides{};
   std::string value{};  // name in the graph
@@ -61,6 +62,9 @@ struct ImageLoop {
   std::size_t first = 0;
   std::size_t end = 0;
   std::int64_t images = 1;
+  // Each member of the team takes images of its own, those whose number is its index modulo the size of the team,
+  // through all steps, which are compiled for one thread then.
+  bool side_by_side = false;
 };
 
 struct Plan {
@@ -83,5 +87,9 @@ struct Plan {
 const ImageLoop* loop_of(std::span<const ImageLoop> loops, std::size_t step);
 // Its images; 1 where there is none.
 std::int64_t images_of_step(const Plan& plan, std::size_t step);
+// How many threads share the step's work.
+int threads_of_step(const Plan& plan, std::size_t step);
+// Where the operand lies for an image.
+std::uint64_t offset_of(const Operand& operand, std::int64_t image);
 
 }  // namespace deeper::runtime

@@ -27,7 +27,10 @@ Json to_json(const Operand& operand) {
                {"strides", operand.strides},
                {"value", operand.value}};
   if (operand.space == Space::input || operand.space == Space::output) json["port"] = operand.port;
-  if (operand.advance > 0) json["advance"] = operand.advance;
+  if (operand.images != 1) {
+    json["advance"] = operand.advance;
+    json["images"] = operand.images;
+  }
   return json;
 }
 
@@ -44,6 +47,7 @@ Operand operand_from(const Json& json) {
   json.at("value").get_to(operand.value);
   operand.port = json.value("port", std::uint32_t{0});
   operand.advance = json.value("advance", std::uint64_t{0});
+  operand.images = json.value("images", std::uint32_t{1});
   return operand;
 }
 
@@ -90,13 +94,16 @@ Port port_from(const Json& json) {
   return port;
 }
 
-Json to_json(const ImageLoop& loop) { return {{"first", loop.first}, {"end", loop.end}, {"images", loop.images}}; }
+Json to_json(const ImageLoop& loop) {
+  return {{"first", loop.first}, {"end", loop.end}, {"images", loop.images}, {"side_by_side", loop.side_by_side}};
+}
 
 ImageLoop loop_from(const Json& json) {
   ImageLoop loop;
   json.at("first").get_to(loop.first);
   json.at("end").get_to(loop.end);
   json.at("images").get_to(loop.images);
+  json.at("side_by_side").get_to(loop.side_by_side);
   return loop;
 }
 

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "ir/error.h"
+#include "runtime/hazards.h"
 #include "runtime/threads.h"
 #include "runtime/validate.h"
 
@@ -65,6 +66,8 @@ class Arena {
 struct Position {
   std::size_t step = 0;
   std::int64_t image = 0;
+  bool is_alone = false;  // one member of the team runs it while the others are at other images
+  bool waits = false;     // for all members to be through with the positions before
 };
 
 // A step with everything at hand.
@@ -101,17 +104,36 @@ const KernelRow& find_kernel(KernelTable kernels, const Step& step) {
 std::vector<Position> positions_of(const Plan& plan) {
   std::vector<Position> positions;
   std::size_t next = 0;
-  const auto add = [&](std::size_t end, std::int64_t image) {
-    for (std::size_t step = next; step < end; ++step) positions.push_back({step, image});
+  const auto add = [&](std::size_t end, std::int64_t image, bool is_alone) {
+    for (std::size_t step = next; step < end; ++step) positions.push_back({step, image, is_alone});
   };
   for (const ImageLoop& loop : plan.loops) {
-    add(loop.first, 0);
+    add(loop.first, 0, false);
     next = loop.first;
-    for (std::int64_t image = 0; image < loop.images; ++image) add(loop.end, image);
+    const std::size_t begin = positions.size();
+    for (std::int64_t image = 0; image < loop.images; ++image) add(loop.end, image, loop.side_by_side);
+    positions[begin].waits = true;
     next = loop.end;
   }
-  add(plan.steps.size(), 0);
+  add(plan.steps.size(), 0, false);
   return positions;
+}
+
+// Lets positions wait where something that they need or overwrite is in use before. Images side by side are memory
+// apart, and each goes through its steps in order.
+void place_barriers(const Plan& plan, std::span<Position> positions) {
+  constexpr std::size_t kMost = 64;  // positions without a barrier, to look through
+  std::vector<Accesses> since;       // the last barrier
+  for (std::size_t i = 0; i < positions.size(); ++i) {
+    Position& position = positions[i];
+    if (position.is_alone) continue;
+    Accesses accesses = accesses_of(plan.steps[position.step], position.image);
+    const auto needs = [&](const Accesses& other) { return depend(other, accesses); };
+    position.waits = position.waits || since.size() == kMost || std::ranges::any_of(since, needs) ||
+                     (i > 0 && positions[i - 1].is_alone);
+    if (position.waits) since.clear();
+    since.push_back(std::move(accesses));
+  }
 }
 
 std::vector<Segment> find_segments(std::span<const Executable> executables, std::span<const Position> positions) {
@@ -160,7 +182,7 @@ struct Program::State {
 struct Session::State {
   State(std::shared_ptr<const Program::State> program_state, const SessionOptions& options);
 
-  std::byte* fixed_address(const Operand& operand) const;
+  std::byte* fixed_address(const Operand& operand, std::int64_t image) const;
   void add_address(const Operand& operand, std::int64_t image);
   bool is_asked_for(const Position& position) const {
     return position.step < count && (position.step < alone_from || position.image == image_alone);
@@ -169,6 +191,7 @@ struct Session::State {
                std::size_t steps_to_run, std::int64_t image_to_run, std::int64_t* nanoseconds) noexcept;
   void execute() noexcept;
   void execute_alone() noexcept;
+  void execute_position(std::size_t index, Team member) noexcept;
   void execute_segment() noexcept;
 
   std::shared_ptr<const Program::State> program;
@@ -205,12 +228,17 @@ Program::Program(Plan plan, KernelTable kernels) {
   const OpenMpThreads threads(plan.threads);
   for (const Step& step : plan.steps) {
     try {
-      state->executables.push_back(find_kernel(kernels, step).prepare(step, plan.threads));
+      const int threads_here = threads_of_step(plan, state->executables.size());
+      state->executables.push_back(find_kernel(kernels, step).prepare(step, threads_here));
+      if (!state->executables.back().is_team_kernel && threads_here < plan.threads) {
+        throw ModelError("it cannot run beside others");
+      }
     } catch (const std::exception& error) {  // libraries' own too: a damaged plan may ask them for anything
       throw ModelError(fmt::format("step '{}' ({}): {}", step.name, step.kernel, error.what()));
     }
   }
   state->positions = positions_of(plan);
+  place_barriers(plan, state->positions);
   state->segments = find_segments(state->executables, state->positions);
   state->plan = std::move(plan);
   state_ = std::move(state);
@@ -228,7 +256,7 @@ Session::State::State(std::shared_ptr<const Program::State> program_state, const
     const Step& step = plan.steps[position.step];
     for (const Operand& operand : step.operands) add_address(operand, position.image);
     add_address(step.result, position.image);
-    add_address(step.scratch, 0);
+    add_address(step.scratch, position.image);
   }
   std::size_t address = 0;
   for (const Position& position : program->positions) {
@@ -247,12 +275,12 @@ Session::State::State(std::shared_ptr<const Program::State> program_state, const
         plan.threads, [](void*, Team) noexcept {}, nullptr);
 }
 
-std::byte* Session::State::fixed_address(const Operand& operand) const {
+std::byte* Session::State::fixed_address(const Operand& operand, std::int64_t image) const {
   switch (operand.space) {
     case Space::arena:
-      return arena.data() + operand.offset;
+      return arena.data() + offset_of(operand, image);
     case Space::weights:  // never written: validate() lets no step have its result there
-      return const_cast<std::byte*>(program->plan.weights->bytes().data()) + operand.offset;
+      return const_cast<std::byte*>(program->plan.weights->bytes().data()) + offset_of(operand, image);
     case Space::none:
     case Space::input:
     case Space::output:
@@ -262,12 +290,10 @@ std::byte* Session::State::fixed_address(const Operand& operand) const {
 }
 
 void Session::State::add_address(const Operand& operand, std::int64_t image) {
-  const std::uint64_t further = operand.advance * static_cast<std::uint64_t>(image);
   if (operand.space == Space::input || operand.space == Space::output) {
-    patches.push_back({addresses.size(), operand.space == Space::output, operand.port, operand.offset + further});
+    patches.push_back({addresses.size(), operand.space == Space::output, operand.port, offset_of(operand, image)});
   }
-  std::byte* const fixed = fixed_address(operand);
-  addresses.push_back(fixed != nullptr ? fixed + further : nullptr);
+  addresses.push_back(fixed_address(operand, image));
 }
 
 void Session::State::execute_alone() noexcept {
@@ -281,23 +307,24 @@ void Session::State::execute_alone() noexcept {
   }
 }
 
+void Session::State::execute_position(std::size_t index, Team member) noexcept {
+  const ResolvedStep& step = steps[index];
+  const Position& position = step.position;
+  if (position.waits && index > segment.first) team.barrier().wait(member.count);
+  if (!is_asked_for(position) || (position.is_alone && position.image % member.count != member.index)) return;
+  const std::int64_t begin = step_ns != nullptr ? now_ns() : 0;
+  step.run(step.state, step.addresses, position.is_alone ? Team{} : member);
+  if (step_ns == nullptr) return;
+  if (!position.is_alone) team.barrier().wait(member.count);
+  if (member.index == 0) step_ns[position.step] += now_ns() - begin;
+}
+
 void Session::State::execute_segment() noexcept {
   team.run(
       program->plan.threads,
       [](void* state, Team member) noexcept {
         State& self = *static_cast<State*>(state);
-        const bool times = self.step_ns != nullptr && member.index == 0;
-        std::int64_t begin = times ? now_ns() : 0;
-        for (std::size_t i = self.segment.first; i < self.segment.end; ++i) {
-          const ResolvedStep& step = self.steps[i];
-          if (!self.is_asked_for(step.position)) continue;
-          step.run(step.state, step.addresses, member);
-          if (i + 1 < self.segment.end || self.step_ns != nullptr) self.team.barrier().wait(member.count);
-          if (!times) continue;
-          const std::int64_t end = now_ns();
-          self.step_ns[step.position.step] += end - begin;
-          begin = end;
-        }
+        for (std::size_t i = self.segment.first; i < self.segment.end; ++i) self.execute_position(i, member);
       },
       this);
 }
@@ -374,8 +401,8 @@ Status Session::run_steps(std::span<const std::span<const float>> inputs, std::s
   return state_->start(inputs, outputs, count, image, nullptr);
 }
 
-const float* Session::address_of(const Operand& operand) const {
-  return reinterpret_cast<const float*>(state_->fixed_address(operand));
+const float* Session::address_of(const Operand& operand, std::int64_t image) const {
+  return reinterpret_cast<const float*>(state_->fixed_address(operand, image));
 }
 
 }  // namespace deeper::runtime

@@ -51,8 +51,8 @@ class Session {
   // loop of images, whose results may lie in one place, the loop runs for `image` alone.
   Status run_steps(std::span<const std::span<const float>> inputs, std::span<const std::span<float>> outputs,
                    std::size_t count, std::int64_t image = 0) noexcept;
-  // The result of a step as it lies in memory now (null for a result that is a model output).
-  const float* address_of(const Operand& operand) const;
+  // The result of a step for an image as it lies in memory now (null for a result that is a model output).
+  const float* address_of(const Operand& operand, std::int64_t image = 0) const;
 
  private:
   struct State;

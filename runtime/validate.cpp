@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "ir/error.h"
 #include "ir/infer.h"
 #include "runtime/kernel.h"
@@ -67,7 +69,9 @@ void validate_operand(const Plan& plan, const Operand& operand, std::int64_t ima
   if (operand.space == Space::none) return;
   std::uint64_t end = 0;
   std::uint64_t further = 0;  // to the last image
-  require(!__builtin_mul_overflow(operand.advance, static_cast<std::uint64_t>(images - 1), &further) &&
+  require(operand.images >= 1, place, "has no room for an image");
+  const std::uint64_t places = std::min(static_cast<std::uint64_t>(images), std::uint64_t{operand.images});
+  require(!__builtin_mul_overflow(operand.advance, places - 1, &further) &&
               !__builtin_add_overflow(operand.offset, operand.bytes, &end) &&
               !__builtin_add_overflow(end, further, &end),
           place, "extent overflows");

@@ -30,10 +30,9 @@ std::vector<StepValue> step_values(const runtime::Program& program, const std::v
     DEEPER_CHECK(session.run_steps(views(inputs), views(out), step + 1, image) == runtime::Status::ok,
                  "running the plan");
     const float* base = result.space == runtime::Space::output
-                            ? out.at(result.port).data() + result.offset / sizeof(float)
-                            : session.address_of(result);
-    const std::uint64_t further = result.advance * static_cast<std::uint64_t>(image);
-    return gather(base + further / sizeof(float), result);
+                            ? out.at(result.port).data() + runtime::offset_of(result, image) / sizeof(float)
+                            : session.address_of(result, image);
+    return gather(base, result);
   };
   std::vector<StepValue> values;
   for (std::size_t k = 0; k < plan.steps.size(); ++k) {

@@ -107,7 +107,9 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"frontend", {"frontend", "ir"}},
     {"passes", {"passes", "ir"}},
     {"runtime", {"runtime", "ir"}},
-    {"backend", {"backend", "ir", "runtime/plan.h", "runtime/kernel.h", "runtime/machine.h", "runtime/validate.h"}},
+    {"backend",
+     {"backend", "ir", "runtime/plan.h", "runtime/kernel.h", "runtime/hazards.h", "runtime/machine.h",
+      "runtime/validate.h"}},
 };
 
 bool may_include(const std::string& layer, const std::string& include) {

@@ -8,6 +8,7 @@
 #include "backend/layout.h"
 #include "backend/storage.h"
 #include "backend/weights.h"
+#include "runtime/hazards.h"
 #include "tests/unit/lower_support.h"
 
 namespace deeper::backend::test {
@@ -107,6 +108,36 @@ TEST(Compile, ImagesOfABatchRunOneAfterTheOther) {
     EXPECT_TRUE(whole.loops.empty());
     EXPECT_LE(plan.arena_bytes, whole.arena_bytes);
   }
+}
+
+TEST(Compile, ThreadsTakeImagesOfTheirOwn) {
+  const ir::Graph graph = inception_of(4);
+  const runtime::Plan plan = expect_right(graph, 2);
+  const auto found = std::ranges::find_if(plan.loops, &runtime::ImageLoop::side_by_side);
+  ASSERT_NE(found, plan.loops.end()) << dump_plan(plan);
+  std::size_t apart = 0;
+  for (std::size_t k = found->first; k < found->end; ++k) {
+    const runtime::Operand& result = plan.steps[k].result;
+    EXPECT_EQ(threads_of_step(plan, k), 1);
+    EXPECT_TRUE(result.images == 4 || result.images == 2) << plan.steps[k].name;
+    EXPECT_GE(result.advance, result.bytes) << plan.steps[k].name;
+    if (result.images == 2) ++apart;
+  }
+  EXPECT_GT(apart, 0U) << "what no other step needs is a thread's own";
+  const Tensors inputs = random_inputs(graph, 3);
+  EXPECT_EQ(run(plan, inputs), run(plan, inputs));
+  const auto onednn = compile_for(graph, 2, Kernels::onednn).loops;
+  EXPECT_TRUE(std::ranges::none_of(onednn, &runtime::ImageLoop::side_by_side)) << "its kernels use all threads";
+}
+
+TEST(Compile, StepsThatNeedNothingOfEachOtherOverwriteNothingOfEachOther) {
+  const runtime::Plan plan = compile_for(ir::parse(kInception), 2);
+  std::vector<std::string> free;  // of the step before
+  for (std::size_t k = 1; k < plan.steps.size(); ++k) {
+    if (!depend(accesses_of(plan.steps[k - 1], 0), accesses_of(plan.steps[k], 0))) free.push_back(plan.steps[k].name);
+  }
+  // The branches' first steps all read the stem's result alone.
+  EXPECT_EQ(free, (std::vector<std::string>{"b", "p"})) << dump_plan(plan);
 }
 
 bool overlap(const runtime::Operand& a, const runtime::Operand& b) {

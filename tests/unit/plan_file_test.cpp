@@ -97,6 +97,7 @@ Plan make_plan() {
       make_step("native.softmax", ir::Softmax{.axis = 1}, {mean}, dense(Space::output, 0, {1, 6})),
   };
   plan.steps[0].operands[0].advance = plan.steps[0].operands[0].bytes;
+  plan.steps[0].operands[0].images = 2;
   plan.loops = {{.first = 0, .end = 5, .images = 2}};
   plan.steps[2].tuning = {0, -5};
   plan.steps[2].scratch = dense(Space::arena, 8128, {16});
@@ -183,9 +184,11 @@ TEST_F(PlanFile, ComesBackAsItWas) {
     EXPECT_EQ(loaded.steps[i].result.strides, plan.steps[i].result.strides);
   }
   EXPECT_EQ(loaded.steps[0].operands[0].advance, 1536U);
+  EXPECT_EQ(loaded.steps[0].operands[0].images, 2U);
   ASSERT_EQ(loaded.loops.size(), 1U);
   EXPECT_EQ(loaded.loops[0].end, 5U);
   EXPECT_EQ(loaded.loops[0].images, 2);
+  EXPECT_FALSE(loaded.loops[0].side_by_side);
   EXPECT_EQ(loaded.weights->bytes().size(), 256U);
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(loaded.weights->bytes().data()) % 4096, 0U);
   EXPECT_EQ(run(loaded), run(plan));
@@ -235,8 +238,13 @@ TEST_F(PlanFile, SaysWhyItRefuses) {
   EXPECT_THAT(complaint(), HasSubstr("lies outside its memory"));
   plan = make_plan();
   plan.loops[0].images = 3;
+  plan.steps[0].operands[0].images = 3;
   save_plan(plan, path);
   EXPECT_THAT(complaint(), HasSubstr("lies outside its memory"));
+  plan = make_plan();
+  plan.steps[0].operands[0].images = 0;
+  save_plan(plan, path);
+  EXPECT_THAT(complaint(), HasSubstr("has no room for an image"));
   plan = make_plan();
   plan.loops.push_back({.first = 4, .end = 6, .images = 1});
   save_plan(plan, path);
