@@ -39,85 +39,97 @@ HWY_INLINE void accumulate(V& sum, V left, V right) {
 #endif
 }
 
-template <int kVectors, int kColumns>
-HWY_INLINE void step(const float* a, const float* const* columns, std::int64_t k, V (&sums)[kColumns][kVectors]) {
+// Some of a block's columns: [kFirst, kLast).
+template <int kFirst, int kLast>
+struct Some {};
+
+template <int kFirst, int kLast, int kVectors, int kColumns>
+HWY_INLINE void step(Some<kFirst, kLast>, const float* a, const float* const* columns, std::int64_t k,
+                     V (&sums)[kColumns][kVectors]) {
   const D d;
   V left[kVectors];
 #pragma GCC unroll 4
   for (int i = 0; i < kVectors; ++i) left[i] = hn::LoadU(d, a + i * kLanes);
 #pragma GCC unroll 16
-  for (int j = 0; j < kColumns; ++j) {
+  for (int j = kFirst; j < kLast; ++j) {
     const V right = hn::Set(d, columns[j][k]);
 #pragma GCC unroll 4
     for (int i = 0; i < kVectors; ++i) accumulate(sums[j][i], left[i], right);
   }
 }
 
-template <int kVectors, int kColumns, typename Change>
-HWY_INLINE void for_all(V (&sums)[kColumns][kVectors], Change change) {
+template <int kFirst, int kLast, int kVectors, int kColumns, typename Change>
+HWY_INLINE void for_all(Some<kFirst, kLast>, V (&sums)[kColumns][kVectors], Change change) {
 #pragma GCC unroll 16
-  for (int j = 0; j < kColumns; ++j) {
+  for (int j = kFirst; j < kLast; ++j) {
 #pragma GCC unroll 4
     for (int i = 0; i < kVectors; ++i) sums[j][i] = change(sums[j][i], j, i * kLanes);
   }
 }
 
-// Every question is asked once for the whole block.
-template <int kVectors, int kColumns>
-HWY_INLINE void finish(const ProductBlock& block, V (&sums)[kColumns][kVectors]) {
+// Every question is asked once for all columns.
+template <typename Columns, int kVectors, int kColumns>
+HWY_INLINE void finish(Columns some, const ProductBlock& block, V (&sums)[kColumns][kVectors]) {
   const D d;
   const Epilogue& epilogue = *block.epilogue;
   if (block.bias != nullptr) {
-    for_all(sums, [&](V sum, int, std::int64_t row) HWY_ATTR { return hn::Add(sum, hn::LoadU(d, block.bias + row)); });
+    for_all(some, sums,
+            [&](V sum, int, std::int64_t row) HWY_ATTR { return hn::Add(sum, hn::LoadU(d, block.bias + row)); });
   }
   if (block.has_residuals) {
-    for_all(sums, [&](V sum, int column, std::int64_t row)
-                      HWY_ATTR { return hn::Add(sum, hn::LoadU(d, block.residuals[column] + row)); });
+    for_all(some, sums, [&](V sum, int column, std::int64_t row) HWY_ATTR {
+      return hn::Add(sum, hn::LoadU(d, block.residuals[column] + row));
+    });
   }
   if (is_floor(epilogue)) {
-    for_all(sums, [&](V sum, int, std::int64_t) HWY_ATTR { return hn::Max(hn::Set(d, epilogue.low), sum); });
+    for_all(some, sums, [&](V sum, int, std::int64_t) HWY_ATTR { return hn::Max(hn::Set(d, epilogue.low), sum); });
     return;
   }
   if (epilogue.slope != 1) {
-    for_all(sums, [&](V sum, int, std::int64_t) HWY_ATTR { return bent(d, sum, epilogue); });
+    for_all(some, sums, [&](V sum, int, std::int64_t) HWY_ATTR { return bent(d, sum, epilogue); });
   }
-  for_all(sums, [&](V sum, int, std::int64_t) HWY_ATTR { return clamped(d, sum, epilogue); });
+  for_all(some, sums, [&](V sum, int, std::int64_t) HWY_ATTR { return clamped(d, sum, epilogue); });
 }
 
-template <int kVectors, int kColumns>
-HWY_INLINE void store(const ProductBlock& block, V (&sums)[kColumns][kVectors]) {
+template <typename Columns, int kVectors, int kColumns>
+HWY_INLINE void add_dense(Columns some, const float* other, V (&sums)[kColumns][kVectors]) {
   const D d;
-  if (block.epilogue != nullptr) finish<kVectors, kColumns>(block, sums);
-#pragma GCC unroll 16
-  for (int j = 0; j < kColumns; ++j) {
-#pragma GCC unroll 4
-    for (int i = 0; i < kVectors; ++i) hn::StoreU(sums[j][i], d, block.results[j] + i * kLanes);
-  }
-}
-
-template <int kVectors, int kColumns>
-HWY_INLINE void add_dense(const float* other, V (&sums)[kColumns][kVectors]) {
-  const D d;
-  for_all(sums, [&](V sum, int column, std::int64_t row)
-                    HWY_ATTR { return hn::Add(sum, hn::LoadU(d, other + column * kVectors * kLanes + row)); });
+  for_all(some, sums, [&](V sum, int column, std::int64_t row) HWY_ATTR {
+    return hn::Add(sum, hn::LoadU(d, other + column * kVectors * kLanes + row));
+  });
 }
 
 // Adds what is there of the same sums, and of other products.
-template <int kVectors, int kColumns>
-HWY_INLINE void add_others(const ProductBlock& block, V (&sums)[kColumns][kVectors]) {
+template <typename Columns, int kVectors, int kColumns>
+HWY_INLINE void add_others(Columns some, const ProductBlock& block, V (&sums)[kColumns][kVectors]) {
   const D d;
   if (block.adds) {
-    for_all(sums, [&](V sum, int column, std::int64_t row)
-                      HWY_ATTR { return hn::Add(sum, hn::LoadU(d, block.results[column] + row)); });
+    for_all(some, sums, [&](V sum, int column, std::int64_t row) HWY_ATTR {
+      return hn::Add(sum, hn::LoadU(d, block.results[column] + row));
+    });
   }
-  if (block.others[0] != nullptr) add_dense(block.others[0], sums);
+  if (block.others[0] != nullptr) add_dense(some, block.others[0], sums);
   if (block.kept != nullptr) {
-    for_all(sums, [&](V sum, int column, std::int64_t row) HWY_ATTR {
+    for_all(some, sums, [&](V sum, int column, std::int64_t row) HWY_ATTR {
       hn::StoreU(sum, d, block.kept + column * kVectors * kLanes + row);
       return sum;
     });
   }
-  if (block.others[1] != nullptr) add_dense(block.others[1], sums);
+  if (block.others[1] != nullptr) add_dense(some, block.others[1], sums);
+}
+
+// One tap has functions of its own: these keep more in registers.
+enum class Taps { one, added, many };
+
+// What follows the products: the columns' sums are stored.
+template <Taps kTaps, typename Columns, int kVectors, int kColumns>
+HWY_INLINE void store(Columns some, const ProductBlock& block, V (&sums)[kColumns][kVectors]) {
+  if (kTaps == Taps::added) add_others(some, block, sums);
+  if (block.epilogue != nullptr) finish(some, block, sums);
+  for_all(some, sums, [&](V sum, int column, std::int64_t row) HWY_ATTR {
+    hn::StoreU(sum, D(), block.results[column] + row);
+    return sum;
+  });
 }
 
 constexpr std::int64_t kFew = 2;  // lines to fetch with every kUnroll steps
@@ -136,13 +148,29 @@ HWY_INLINE void multiply_steps(const float* a, const float* const* columns, std:
       if (!kAreFew) {
         for (std::int64_t line = u; line < lines; line += kUnroll) fetch(next + line * kLine);
       }
-      step<kVectors, kColumns>(a + u * kVectors * kLanes, columns, k + u, sums);
+      step(Some<0, kColumns>(), a + u * kVectors * kLanes, columns, k + u, sums);
     }
   }
 }
 
-// One tap has functions of its own: these keep more in registers.
-enum class Taps { one, added, many };
+// Stores of wide vectors take two cycles on Zen 4, and all of a block's at once hold up whatever follows.
+constexpr bool kEndsByColumns = HWY_TARGET == HWY_AVX3;
+
+// The last kUnroll steps, by groups of columns: the stores of one are hidden behind the products of the next.
+template <Taps kTaps, int kFirst, int kVectors, int kColumns>
+HWY_INLINE void end_block(const ProductBlock& block, const float* a, const float* const* columns, std::int64_t k,
+                          V (&sums)[kColumns][kVectors]) {
+  constexpr int kEnough =
+      6;  // sums to go on with at the latency of the FMA units, nearly; more would store more at once
+  constexpr int kGroup = (kEnough + kVectors - 1) / kVectors;
+  constexpr int kLast = kColumns - kFirst < 2 * kGroup ? kColumns : kFirst + kGroup;
+#pragma GCC unroll 4
+  for (std::int64_t u = 0; u < kUnroll; ++u) {
+    step(Some<kFirst, kLast>(), a + u * kVectors * kLanes, columns, k + u, sums);
+  }
+  store<kTaps>(Some<kFirst, kLast>(), block, sums);
+  if constexpr (kLast < kColumns) end_block<kTaps, kLast>(block, a, columns, k, sums);
+}
 
 template <int kVectors, int kColumns, Taps kTaps>
 HWY_NOINLINE void multiply_taps(const ProductBlock& block) {
@@ -161,7 +189,9 @@ HWY_NOINLINE void multiply_taps(const ProductBlock& block) {
     const float* columns[kColumns];
 #pragma GCC unroll 16
     for (int j = 0; j < kColumns; ++j) columns[j] = block.columns[j] + block.taps[tap];
-    const std::int64_t whole = depth / kUnroll * kUnroll;
+    const bool ends = kEndsByColumns && tap + 1 == tap_count && depth >= kUnroll;
+    const std::int64_t before = ends ? depth - kUnroll : depth;  // the last steps
+    const std::int64_t whole = before / kUnroll * kUnroll;
     if (lines <= kFew) {
       multiply_steps<true>(a, columns, whole, next, lines, sums);
     } else {
@@ -170,10 +200,13 @@ HWY_NOINLINE void multiply_taps(const ProductBlock& block) {
     a += whole * kVectors * kLanes;
     next += whole / kUnroll * lines * kLine;
     std::int64_t k = whole;
-    for (; k < depth; ++k, a += kVectors * kLanes) step<kVectors, kColumns>(a, columns, k, sums);
+    for (; k < before; ++k, a += kVectors * kLanes) step(Some<0, kColumns>(), a, columns, k, sums);
+    if (ends) {
+      for (std::int64_t line = 0; line < lines; ++line) fetch(next + line * kLine);
+      return end_block<kTaps, 0>(block, a, columns, k, sums);
+    }
   }
-  if (kTaps == Taps::added) add_others(block, sums);
-  store<kVectors, kColumns>(block, sums);
+  store<kTaps>(Some<0, kColumns>(), block, sums);
 }
 
 template <int kVectors, int kColumns>
