@@ -160,8 +160,8 @@ constexpr bool kEndsByColumns = HWY_TARGET == HWY_AVX3;
 template <Taps kTaps, int kFirst, int kVectors, int kColumns>
 HWY_INLINE void end_block(const ProductBlock& block, const float* a, const float* const* columns, std::int64_t k,
                           V (&sums)[kColumns][kVectors]) {
-  constexpr int kEnough =
-      6;  // sums to go on with at the latency of the FMA units, nearly; more would store more at once
+  // Sums that hide the latency of the FMA units well enough; the fewer the sooner the stores begin.
+  constexpr int kEnough = 6;
   constexpr int kGroup = (kEnough + kVectors - 1) / kVectors;
   constexpr int kLast = kColumns - kFirst < 2 * kGroup ? kColumns : kFirst + kGroup;
 #pragma GCC unroll 4
