@@ -13,7 +13,6 @@ namespace deeper::backend {
 namespace {
 
 constexpr double kUnknown = -std::numeric_limits<double>::infinity();
-constexpr double kBarrierNs = 1000;  // what a team loses at the end of a step
 
 bool are_images(const ir::Shape& shape, std::int64_t images) { return shape.size() == 4 && shape[0] == images; }
 
@@ -47,38 +46,28 @@ bool can_loop(const ir::Graph& graph, const ir::Node& node, std::int64_t images)
 
 class Gains {
  public:
-  Gains(const ir::Graph& graph, const Target& target, const CompileOptions& options, std::int64_t images)
-      : graph_(graph), target_(target), options_(options), images_(images) {}
+  Gains(const ir::Graph& graph, const Target& target, const CompileOptions& options, std::int64_t images,
+        bool side_by_side)
+      : graph_(graph), target_(target), options_(options), images_(images), side_by_side_(side_by_side) {}
 
   // Nanoseconds that a node gains in a loop: what it reads and writes is near, its weights come again.
   double of(const ir::Node& node) const {
     if (std::holds_alternative<ir::Slice>(node.op)) return 0;  // a view
-    const double near = reading_ns(node) + writing_ns(node);
+    const double near = reading_ns(node) + writing_ns(node) + barriers_ns();
     if (!std::holds_alternative<ir::Conv>(node.op)) return near;
-    return near + conv_ns(conv_problem(node, images_)) - static_cast<double>(images_) * conv_ns(conv_problem(node, 1));
+    ConvProblem problem = conv_problem(node, 1);
+    problem.is_alone = side_by_side_;
+    const std::int64_t turns = side_by_side_ ? (images_ + target_.threads - 1) / target_.threads : images_;
+    return near + conv_ns(conv_problem(node, images_)) - static_cast<double>(turns) * conv_ns(problem);
   }
 
-  // Whether the nodes of a loop take less time if each thread has images of its own.
-  bool is_faster_side_by_side(std::span<const ir::NodeId> nodes) const {
-    const std::int64_t rounds = (images_ + target_.threads - 1) / target_.threads;
-    double shared = 0;
-    double alone = 0;
-    for (const ir::NodeId id : nodes) {
-      const ir::Node& node = graph_.node(id);
-      if (std::holds_alternative<ir::BatchNorm>(node.op)) return false;  // oneDNN's, whose threads are all
-      if (!std::holds_alternative<ir::Conv>(node.op)) {
-        const double ns = (reading_ns(node) + writing_ns(node)) / static_cast<double>(images_);
-        shared += static_cast<double>(images_) * (ns + kBarrierNs);
-        alone += static_cast<double>(rounds) * ns * target_.threads;
-        continue;
-      }
-      ConvProblem problem = conv_problem(node, 1);
-      shared += static_cast<double>(images_) * (conv_ns(problem) + kBarrierNs);
-      problem.is_alone = true;
-      if (conv_choices(problem, target_, options_).empty()) return false;
-      alone += static_cast<double>(rounds) * conv_ns(problem);
-    }
-    return alone < shared;
+  // Whether threads can run the node each for an image of its own: oneDNN's kernels need them all.
+  bool can_be_alone(const ir::Node& node) const {
+    if (std::holds_alternative<ir::BatchNorm>(node.op)) return false;
+    if (!std::holds_alternative<ir::Conv>(node.op)) return true;
+    ConvProblem problem = conv_problem(node, 1);
+    problem.is_alone = true;
+    return !conv_choices(problem, target_, options_).empty();
   }
 
   // What it takes to read and write activations that are far, beyond what products hide.
@@ -92,6 +81,13 @@ class Gains {
   double writing_ns(const ir::Node& node) const { return far_ns(node.output); }
 
  private:
+  // What a team loses at the end of every step.
+  double barriers_ns() const {
+    constexpr double kBarrierNs = 1000;
+    if (target_.threads == 1) return 0;
+    return kBarrierNs * (side_by_side_ ? 1 : 1 - static_cast<double>(images_));
+  }
+
   double far_ns(ir::ValueId value) const {
     constexpr double kBytesPerNs = 12;  // of a core; with batches of 8
     return static_cast<double>(ir::element_count(graph_.shape(value)) * sizeof(float)) / kBytesPerNs / target_.threads;
@@ -116,17 +112,15 @@ class Gains {
   const Target& target_;
   const CompileOptions& options_;
   std::int64_t images_;
+  bool side_by_side_;
 };
 
-}  // namespace
+struct FoundLoops {
+  std::vector<NodeLoop> loops;
+  double gain = 0;  // nanoseconds
+};
 
-std::vector<NodeLoop> find_image_loops(const ir::Graph& graph, const Target& target, const CompileOptions& options) {
-  if (graph.inputs().empty() || graph.shape(graph.inputs().front()).size() != 4) return {};
-  const std::int64_t images = graph.shape(graph.inputs().front())[0];
-  if (images <= 1) return {};
-  CompileOptions by_model = options;  // the same loops whatever records say, so that these can be measured
-  by_model.records.reset();
-  const Gains gains(graph, target, by_model, images);
+FoundLoops find_loops(const ir::Graph& graph, const Gains& gains, std::int64_t images, bool side_by_side) {
   const std::span<const ir::NodeId> order = graph.order();
   std::vector<double> most(order.size() + 1, 0);        // gain of the nodes before
   std::vector<std::size_t> first(order.size() + 1, 0);  // of the loop that ends there, or its end where none does
@@ -136,7 +130,8 @@ std::vector<NodeLoop> find_image_loops(const ir::Graph& graph, const Target& tar
     const ir::Node& node = graph.node(order[i]);
     most[i + 1] = most[i];
     first[i + 1] = i + 1;
-    const double gain = can_loop(graph, node, images) ? gains.of(node) : kUnknown;
+    const bool can = can_loop(graph, node, images) && (!side_by_side || gains.can_be_alone(node));
+    const double gain = can ? gains.of(node) : kUnknown;
     if (!std::isfinite(gain)) {  // or no model says how long it takes
       entered = kUnknown;
       continue;
@@ -150,16 +145,31 @@ std::vector<NodeLoop> find_image_loops(const ir::Graph& graph, const Target& tar
     most[i + 1] = entered - gains.writing_ns(node);
     first[i + 1] = start;
   }
-  std::vector<NodeLoop> loops;
+  FoundLoops found{.loops = {}, .gain = most.back()};
   for (std::size_t end = order.size(); end > 0; end = std::min(end - 1, first[end])) {
-    if (first[end] < end) loops.insert(loops.begin(), {.first = first[end], .end = end, .images = images});
+    if (first[end] == end) continue;
+    found.loops.insert(found.loops.begin(),
+                       {.first = first[end], .end = end, .images = images, .side_by_side = side_by_side});
   }
+  return found;
+}
+
+}  // namespace
+
+std::vector<NodeLoop> find_image_loops(const ir::Graph& graph, const Target& target, const CompileOptions& options) {
+  if (graph.inputs().empty() || graph.shape(graph.inputs().front()).size() != 4) return {};
+  const std::int64_t images = graph.shape(graph.inputs().front())[0];
+  if (images <= 1) return {};
+  CompileOptions by_model = options;  // the same loops whatever records say, so that these can be measured
+  by_model.records.reset();
+  const auto found_with = [&](bool side_by_side) {
+    return find_loops(graph, Gains(graph, target, by_model, images, side_by_side), images, side_by_side);
+  };
+  FoundLoops found = found_with(false);
   const bool is_native = options.kernels == Kernels::all && !options.force.starts_with("onednn");
-  if (target.threads == 1 || !is_native) return loops;
-  for (NodeLoop& loop : loops) {
-    loop.side_by_side = gains.is_faster_side_by_side(order.subspan(loop.first, loop.end - loop.first));
-  }
-  return loops;
+  if (target.threads == 1 || images < target.threads || !is_native) return found.loops;
+  FoundLoops apart = found_with(true);
+  return apart.gain > found.gain ? apart.loops : found.loops;
 }
 
 }  // namespace deeper::backend

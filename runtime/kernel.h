@@ -22,7 +22,8 @@ using Addresses = std::byte* const*;
 // A step ready to run. `state` holds what prepare() made (JIT code, block sizes) and is shared by all sessions. Where
 // running changes something besides memory at the addresses, bind() makes it, once per session.
 struct Executable {
-  // Team kernels: called by every thread of the team at once, which share the work by team.index; no barrier inside.
+  // Team kernels: called by every thread of the team, which share the work by team.index; no barrier inside, and none
+  // between steps that do not depend on each other.
   // Others: called by one thread with team.count telling how many the kernel may use itself (oneDNN).
   using Run = void (*)(const void* state, Addresses addresses, Team team) noexcept;
   Run run = nullptr;

@@ -311,7 +311,9 @@ void Session::State::execute_position(std::size_t index, Team member) noexcept {
   const ResolvedStep& step = steps[index];
   const Position& position = step.position;
   if (position.waits && index > segment.first) team.barrier().wait(member.count);
-  if (!is_asked_for(position) || (position.is_alone && position.image % member.count != member.index)) return;
+  // One member for all images that lie in the same place, even if the team is smaller than it was to be.
+  const bool is_own = position.image % program->plan.threads % member.count == member.index;
+  if (!is_asked_for(position) || (position.is_alone && !is_own)) return;
   const std::int64_t begin = step_ns != nullptr ? now_ns() : 0;
   step.run(step.state, step.addresses, position.is_alone ? Team{} : member);
   if (step_ns == nullptr) return;

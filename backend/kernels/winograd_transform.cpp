@@ -114,14 +114,14 @@ HWY_INLINE void input_pair(D d, const V* in, float* out, std::int64_t out_stride
   hn::StoreU(hn::NegMulAdd(others, point, leading), d, out + (2 * kPair + 1) * out_stride);
 }
 
-template <int kRow, typename D>
-HWY_INLINE void input_vector(D d, const float* const (&in)[Row<kRow>::kPoints], std::int64_t c, float* out,
-                             std::int64_t out_stride) {
+// point(j) is where the channels of the j-th point are.
+template <int kRow, typename D, typename Point>
+HWY_INLINE void input_vector(D d, const Point& point, std::int64_t c, float* out, std::int64_t out_stride) {
   using V = hn::Vec<D>;
   constexpr int kPoints = Row<kRow>::kPoints;
   constexpr int kPaired = 2 * Row<kRow>::kPairs;
   V values[kPoints];
-  for (int j = 0; j < kPoints; ++j) values[j] = hn::LoadU(d, in[j] + c);
+  for (int j = 0; j < kPoints; ++j) values[j] = hn::LoadU(d, point(j) + c);
   [&]<int... kPair>(std::integer_sequence<int, kPair...>) {
     (input_pair<kRow, kPair>(d, values, out + c, out_stride), ...);
   }
@@ -175,23 +175,40 @@ HWY_INLINE void for_channels(std::int64_t channels, const Body& body) {
   for (; c < channels; ++c) body(one, c);
 }
 
-// The points of a line.
-template <int kPoints>
-HWY_INLINE void find_points(const Inputs& in, const float* line, const float* (&points)[kPoints]) {
-  const Range inside = line != nullptr ? in.points : Range{0, 0};
-  for (int j = 0; j < kPoints; ++j) {
-    points[j] = j >= inside.first && j < inside.last ? line + in.offset + j * in.point : in.zeros;
+// The same where points lie outside the image.
+template <int kRow>
+HWY_NOINLINE void input_at_edge(const Inputs& in, Lines lines, float* out, Pitch out_pitch) {
+  constexpr int kPoints = Row<kRow>::kPoints;
+  for (std::int64_t line = 0; line < lines.count; ++line, out += out_pitch.line) {
+    const Range inside = in.lines[line] != nullptr ? in.points : Range{0, 0};
+    const float* points[kPoints];
+    for (int j = 0; j < kPoints; ++j) {
+      points[j] = j >= inside.first && j < inside.last ? in.lines[line] + in.offset + j * in.point : in.zeros;
+    }
+    for_channels(
+        lines.channels, [&](auto d, std::int64_t c) __attribute__((always_inline)) {
+          input_vector<kRow>(
+              d, [&](int j) __attribute__((always_inline)) { return points[j]; }, c, out, out_pitch.point);
+        });
   }
 }
 
 template <int kRow>
 void input(const Inputs& in, Lines lines, float* out, Pitch out_pitch) {
+  if (in.points != Range{0, Row<kRow>::kPoints}) return input_at_edge<kRow>(in, lines, out, out_pitch);
   for (std::int64_t line = 0; line < lines.count; ++line, out += out_pitch.line) {
-    const float* values[Row<kRow>::kPoints];
-    find_points(in, in.lines[line], values);
+    if (in.lines[line] == nullptr) {
+      Inputs outside = in;
+      outside.lines += line;
+      input_at_edge<kRow>(outside, {.channels = lines.channels}, out, out_pitch);
+      continue;
+    }
+    const float* first = in.lines[line] + in.offset;
     for_channels(
-        lines.channels, [&](auto d, std::int64_t c)
-                            __attribute__((always_inline)) { input_vector<kRow>(d, values, c, out, out_pitch.point); });
+        lines.channels, [&](auto d, std::int64_t c) __attribute__((always_inline)) {
+          input_vector<kRow>(
+              d, [&](int j) __attribute__((always_inline)) { return first + j * in.point; }, c, out, out_pitch.point);
+        });
   }
 }
 
