@@ -39,7 +39,12 @@ double onednn_estimate_ns(const ConvProblem& problem, const Target& target) {
   }
   const Costs::OneDnn& costs = costs_of(target.machine, target.isa).onednn;
   const double rate = is_stem ? costs.stem_multiply_adds_per_ns : costs.few_multiply_adds_per_ns;
-  return static_cast<double>(multiply_adds(shape)) / rate / target.threads;
+  double ns = static_cast<double>(multiply_adds(shape)) / rate;
+  if (is_stem && costs.stem_result_bytes_per_ns > 0) {
+    const std::int64_t results = shape.batch * shape.output[0] * shape.output[1] * shape.out_channels;
+    ns += static_cast<double>(results) * sizeof(float) / costs.stem_result_bytes_per_ns;
+  }
+  return ns / target.threads;
 }
 
 std::vector<ConvAlgorithm> all_algorithms() {

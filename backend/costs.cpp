@@ -104,7 +104,7 @@ constexpr Costs kZenAvx512{
                  .call_cycles = 279,
                  .memory_bytes_per_ns = 24.2,
                  .exposed_fetch = 0.05},
-    .onednn = {.stem_multiply_adds_per_ns = 53.8, .few_multiply_adds_per_ns = 58.4},
+    .onednn = {.stem_multiply_adds_per_ns = 55, .few_multiply_adds_per_ns = 58.4, .stem_result_bytes_per_ns = 18.7},
     .shared_bytes_per_ns = 15.9,
     .total_bytes_per_ns = 39.2,
     .others_bytes_per_ns = 10.6,
