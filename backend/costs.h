@@ -45,9 +45,9 @@ struct Costs {
   } winograd;
   struct OneDnn {
     double stem_multiply_adds_per_ns = 0;  // of stems of few channels
-    double few_multiply_adds_per_ns = 0;
-    double stem_result_bytes_per_ns =
-        0;  // at which it is written besides; 0: that is in the rate of the stems   // of 1x1 windows of few channels
+    double few_multiply_adds_per_ns = 0;   // of 1x1 windows of few channels
+    // At which a stem's result is written besides; 0: that is in the rate of the stems.
+    double stem_result_bytes_per_ns = 0;
   } onednn;
   double shared_bytes_per_ns = 0;  // weights that all members of a team read
   double total_bytes_per_ns = 0;   // weights of which each member reads its part, all parts together

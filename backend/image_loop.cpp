@@ -52,22 +52,14 @@ class Gains {
 
   // Nanoseconds that a node gains in a loop: what it reads and writes is near, its weights come again.
   double of(const ir::Node& node) const {
-    if (std::holds_alternative<ir::Slice>(node.op)) return 0;  // a view
+    if (std::holds_alternative<ir::Slice>(node.op)) return 0;                              // a view
+    if (side_by_side_ && std::holds_alternative<ir::BatchNorm>(node.op)) return kUnknown;  // oneDNN's needs all threads
     const double near = reading_ns(node) + writing_ns(node) + barriers_ns();
     if (!std::holds_alternative<ir::Conv>(node.op)) return near;
     ConvProblem problem = conv_problem(node, 1);
     problem.is_alone = side_by_side_;
     const std::int64_t turns = side_by_side_ ? (images_ + target_.threads - 1) / target_.threads : images_;
     return near + conv_ns(conv_problem(node, images_)) - static_cast<double>(turns) * conv_ns(problem);
-  }
-
-  // Whether threads can run the node each for an image of its own: oneDNN's kernels need them all.
-  bool can_be_alone(const ir::Node& node) const {
-    if (std::holds_alternative<ir::BatchNorm>(node.op)) return false;
-    if (!std::holds_alternative<ir::Conv>(node.op)) return true;
-    ConvProblem problem = conv_problem(node, 1);
-    problem.is_alone = true;
-    return !conv_choices(problem, target_, options_).empty();
   }
 
   // What it takes to read and write activations that are far, beyond what products hide.
@@ -104,8 +96,11 @@ class Gains {
     return problem;
   }
 
+  // By the cost model whatever records say, so that tuning meets the same loops in all its plans. Infinity where there
+  // is no way.
   double conv_ns(const ConvProblem& problem) const {
-    return choose_algorithm(problem, target_, options_).candidate.estimate_ns;
+    const std::vector<ConvChoice> choices = conv_choices(problem, target_, options_);
+    return choices.empty() ? std::numeric_limits<double>::infinity() : choices.front().candidate.estimate_ns;
   }
 
   const ir::Graph& graph_;
@@ -120,7 +115,9 @@ struct FoundLoops {
   double gain = 0;  // nanoseconds
 };
 
-FoundLoops find_loops(const ir::Graph& graph, const Gains& gains, std::int64_t images, bool side_by_side) {
+FoundLoops find_loops(const ir::Graph& graph, const Target& target, const CompileOptions& options, std::int64_t images,
+                      bool side_by_side) {
+  const Gains gains(graph, target, options, images, side_by_side);
   const std::span<const ir::NodeId> order = graph.order();
   std::vector<double> most(order.size() + 1, 0);        // gain of the nodes before
   std::vector<std::size_t> first(order.size() + 1, 0);  // of the loop that ends there, or its end where none does
@@ -130,8 +127,7 @@ FoundLoops find_loops(const ir::Graph& graph, const Gains& gains, std::int64_t i
     const ir::Node& node = graph.node(order[i]);
     most[i + 1] = most[i];
     first[i + 1] = i + 1;
-    const bool can = can_loop(graph, node, images) && (!side_by_side || gains.can_be_alone(node));
-    const double gain = can ? gains.of(node) : kUnknown;
+    const double gain = can_loop(graph, node, images) ? gains.of(node) : kUnknown;
     if (!std::isfinite(gain)) {  // or no model says how long it takes
       entered = kUnknown;
       continue;
@@ -160,15 +156,10 @@ std::vector<NodeLoop> find_image_loops(const ir::Graph& graph, const Target& tar
   if (graph.inputs().empty() || graph.shape(graph.inputs().front()).size() != 4) return {};
   const std::int64_t images = graph.shape(graph.inputs().front())[0];
   if (images <= 1) return {};
-  CompileOptions by_model = options;  // the same loops whatever records say, so that these can be measured
-  by_model.records.reset();
-  const auto found_with = [&](bool side_by_side) {
-    return find_loops(graph, Gains(graph, target, by_model, images, side_by_side), images, side_by_side);
-  };
-  FoundLoops found = found_with(false);
+  FoundLoops found = find_loops(graph, target, options, images, false);
   const bool is_native = options.kernels == Kernels::all && !options.force.starts_with("onednn");
   if (target.threads == 1 || images < target.threads || !is_native) return found.loops;
-  FoundLoops apart = found_with(true);
+  FoundLoops apart = find_loops(graph, target, options, images, true);
   return apart.gain > found.gain ? apart.loops : found.loops;
 }
 

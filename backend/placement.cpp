@@ -41,6 +41,9 @@ Lifetime lifetime_of(const runtime::ImageLoop& loop) {
   return {.bytes = 0, .first = static_cast<std::int64_t>(loop.first), .last = static_cast<std::int64_t>(loop.end) - 1};
 }
 
+// Whether each member of the team has memory of its own for the images of a loop (null: there is none).
+bool is_apart(const runtime::ImageLoop* loop) { return loop != nullptr && loop->side_by_side; }
+
 std::uint64_t bytes_of(const Block& block) { return static_cast<std::uint64_t>(block.elements) * sizeof(float); }
 
 }  // namespace
@@ -65,7 +68,7 @@ void Placement::find_homes(std::span<const Draft> drafts) {
     Home& home = homes_[*ref.block];
     const std::uint64_t images = ref.operand.images;
     const bool is_divided = images > 1 && bytes_of(storage_.blocks[*ref.block]) == ref.operand.advance * images;
-    const bool is_one = is_divided || (images == 1 && loop != nullptr && loop->side_by_side);
+    const bool is_one = is_divided || (images == 1 && is_apart(loop));
     if (!is_used[*ref.block]) home = {.loop = loop, .is_divided = is_divided, .number = {}};
     if (home.loop != loop || !is_one) home.loop = nullptr;
     is_used[*ref.block] = true;
@@ -83,12 +86,12 @@ void Placement::add(const Ref& ref, std::size_t step, const Lifetime& wave) {
   const auto position = static_cast<std::int64_t>(step);
   const runtime::ImageLoop* const loop = loop_of(loops_, step);
   Lifetime used = wave;
-  if (is_apart(home)) {
+  if (is_apart(home.loop)) {
     used = {.bytes = 0, .first = position, .last = position};
   } else if (home.loop == nullptr && loop != nullptr && (loop->side_by_side || ref.operand.images > 1)) {
     used = lifetime_of(*loop);  // while any image passes
   }
-  std::vector<Lifetime>& lifetimes = is_apart(home) ? apart_[home.loop].lifetimes : lifetimes_;
+  std::vector<Lifetime>& lifetimes = is_apart(home.loop) ? apart_[home.loop].lifetimes : lifetimes_;
   if (!home.number) {
     home.number = lifetimes.size();
     used.bytes = bytes_of(storage_.blocks[*ref.block]);
@@ -106,7 +109,7 @@ void Placement::add_scratch(std::span<const Draft> drafts) {
   std::uint64_t pages = 0;  // of a thread
   for (std::size_t k = 0; k < drafts.size(); ++k) {
     const runtime::ImageLoop* const loop = loop_of(loops_, k);
-    const std::uint64_t unit = loop != nullptr && loop->side_by_side ? kPage : kPage * threads_;
+    const std::uint64_t unit = is_apart(loop) ? kPage : kPage * threads_;
     pages = std::max(pages, (drafts[k].scratch_bytes + unit - 1) / unit);
   }
   if (pages == 0) return;
@@ -134,7 +137,7 @@ runtime::Operand Placement::resolved(const Ref& ref) const {
   operand.port = block.port;
   if (block.space != runtime::Space::arena) return operand;
   const Home& home = homes_[*ref.block];
-  if (!is_apart(home)) {
+  if (!is_apart(home.loop)) {
     operand.offset += arena_.offsets[*home.number];
     if (home.loop != nullptr) operand.images = 1;
     return operand;
@@ -153,7 +156,7 @@ runtime::Operand Placement::scratch_of(std::size_t step, const Draft& draft) con
   scratch.offset = arena_.offsets[*scratch_];
   scratch.bytes = lifetimes_[*scratch_].bytes;
   const runtime::ImageLoop* const loop = loop_of(loops_, step);
-  if (loop == nullptr || !loop->side_by_side) return scratch;
+  if (!is_apart(loop)) return scratch;
   scratch.bytes /= threads_;
   scratch.advance = scratch.bytes;
   scratch.images = static_cast<std::uint32_t>(threads_);

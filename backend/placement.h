@@ -43,7 +43,6 @@ class Placement {
   void add(const Ref& ref, std::size_t step, const Lifetime& wave);
   void add_scratch(std::span<const Draft> drafts);
   void place();
-  bool is_apart(const Home& home) const { return home.loop != nullptr && home.loop->side_by_side; }
 
   const Storage& storage_;
   std::span<const runtime::ImageLoop> loops_;

@@ -66,7 +66,7 @@ struct Division {
   std::vector<Slice> rest;  // of the channels that two halves of whole vectors leave over; with the last of the halves
 };
 
-// What a slice takes, of halves and of the rest.
+// What a slice takes, in quarter products: one of the halves, or of the rest, which has no such saving.
 std::int64_t work_of(const Slice& slice, bool is_half) { return slice.rows * (is_half ? kProducts : 4); }
 
 // The slices of the halves that end nearest to an even share of the work.
@@ -330,8 +330,8 @@ double member_ns(const ConvShape& shape, const Division& division, const Tuning&
       cycles += kProducts * (product_cycles(rows, pairs, depth, tuning.isa, costs) +
                              own.sum_cycles * static_cast<double>(pairs * rows) / lanes);
     }
-    for (const Slice& slice : division.rest) {
-      if (part + 1 < split.column_parts) break;
+    const bool is_last = part + 1 == split.column_parts;
+    for (const Slice& slice : is_last ? std::span(division.rest) : std::span<const Slice>()) {
       cycles += product_cycles(slice.rows, pixels, shape.in_channels, tuning.isa, costs);
     }
     all += cycles;

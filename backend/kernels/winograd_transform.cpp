@@ -175,7 +175,7 @@ HWY_INLINE void for_channels(std::int64_t channels, const Body& body) {
   for (; c < channels; ++c) body(one, c);
 }
 
-// The same where points lie outside the image.
+// The input transform of lines of which points lie outside the image.
 template <int kRow>
 HWY_NOINLINE void input_at_edge(const Inputs& in, Lines lines, float* out, Pitch out_pitch) {
   constexpr int kPoints = Row<kRow>::kPoints;
