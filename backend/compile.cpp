@@ -1,6 +1,8 @@
 #include "backend/compile.h"
 
+#include <algorithm>
 #include <chrono>
+#include <map>
 #include <span>
 #include <string>
 
@@ -31,13 +33,33 @@ void add_ports(runtime::Plan& plan, const ir::Graph& graph) {
   }
 }
 
+// By value, the node that alone reads it, where that runs for the same images as the one that gives it.
+std::map<ir::ValueId, ir::NodeId> only_users(const ir::Graph& graph, std::span<const NodeLoop> loops) {
+  const auto loop_at = [&](std::size_t i) {
+    return std::ranges::find_if(loops, [i](const NodeLoop& loop) { return loop.first <= i && i < loop.end; });
+  };
+  std::map<ir::ValueId, std::size_t> given;  // by nodes before, to be read once; and where in the order
+  std::map<ir::ValueId, ir::NodeId> users;
+  for (std::size_t i = 0; i < graph.order().size(); ++i) {
+    const ir::Node& node = graph.node(graph.order()[i]);
+    for (const ir::ValueId value : node.inputs) {
+      const auto found = given.find(value);
+      if (found != given.end() && loop_at(found->second) == loop_at(i)) users[value] = graph.order()[i];
+    }
+    if (graph.has_single_use(node.output)) given[node.output] = i;
+  }
+  return users;
+}
+
 }  // namespace
 
 runtime::KernelTable kernel_table() {
   static const std::vector<runtime::KernelRow> rows = [] {
     std::vector<runtime::KernelRow> all(onednn::rows().begin(), onednn::rows().end());
     all.insert(all.end(), native_kernels().begin(), native_kernels().end());
-    for (const ConvKernel& kernel : conv_kernels()) all.push_back({.name = kernel.name, .prepare = kernel.prepare});
+    for (const ConvKernel& kernel : conv_kernels()) {
+      all.push_back({.name = kernel.name, .prepare = kernel.prepare, .pools = true});
+    }
     return all;
   }();
   return rows;
@@ -58,6 +80,7 @@ runtime::Plan compile(const ir::Graph& graph, const Target& target, const Compil
   Lowering lowering(graph, target, options);
   const std::vector<NodeLoop> loops =
       options.by_image ? find_image_loops(graph, target, options) : std::vector<NodeLoop>{};
+  if (options.pools_with_convs) lowering.set_only_users(only_users(graph, loops));
   auto loop = loops.begin();
   const std::span<const ir::NodeId> order = graph.order();
   for (std::size_t i = 0; i < order.size(); ++i) {

@@ -19,9 +19,10 @@ enum class Kernels : std::uint8_t { all, onednn };
 struct CompileOptions {
   Kernels kernels = Kernels::all;
   Accuracy accuracy = Accuracy::safe;
-  bool low_memory = false;  // no algorithm whose packed weights are larger than the plain ones
-  bool by_image = true;     // run what gains by it for one image of a batch after the other, see image_loop.h
-  std::string force{};      // name of one convolution algorithm to use wherever it applies; empty: choose
+  bool low_memory = false;       // no algorithm whose packed weights are larger than the plain ones
+  bool by_image = true;          // run what gains by it for one image of a batch after the other, see image_loop.h
+  bool pools_with_convs = true;  // one step for a convolution and a pool before or behind it, where that pays
+  std::string force{};           // name of one convolution algorithm to use wherever it applies; empty: choose
   std::shared_ptr<const ConvRecords> records{};  // what to do where one is found; null: the cost model decides
 };
 

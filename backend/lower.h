@@ -27,6 +27,9 @@ void lower(Lowering& lowering, const ir::Node& node, const ir::Where& op);
 void lower(Lowering& lowering, const ir::Node& node, const ir::Expand& op);
 void lower(Lowering& lowering, const ir::Node& node, const ir::Cast& op);
 
+// Whether the convolution behind a pool computes it too.
+bool pools_with_conv(Lowering& lowering, const ir::Node& pool);
+
 // A step of a native kernel on the operands as they lie.
 void lower_natively(Lowering& lowering, const ir::Node& node, std::string_view kernel);
 

@@ -4,7 +4,10 @@
 
 namespace deeper::backend {
 
-void lower(Lowering& lowering, const ir::Node& node, const ir::Pool&) { lower_natively(lowering, node, "native.pool"); }
+void lower(Lowering& lowering, const ir::Node& node, const ir::Pool&) {
+  if (lowering.is_computed_with_another(node) || pools_with_conv(lowering, node)) return;
+  lower_natively(lowering, node, "native.pool");
+}
 
 void lower(Lowering& lowering, const ir::Node& node, const ir::Lrn&) { lower_natively(lowering, node, "native.lrn"); }
 

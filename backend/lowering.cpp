@@ -197,6 +197,16 @@ void Lowering::copy_outputs() {
   }
 }
 
+const ir::Node* Lowering::only_user(const ir::Node& node) const {
+  const auto found = only_users_.find(node.output);
+  return found != only_users_.end() ? &graph_.node(found->second) : nullptr;
+}
+
+bool Lowering::is_computed_with(const ir::Node& node, const ir::Node& other) const {
+  const auto found = computed_with_.find(node.output);
+  return found != computed_with_.end() && found->second == other.output;
+}
+
 void Lowering::begin_images(std::int64_t images, bool side_by_side) {
   loops_.push_back({.first = drafts_.size(), .end = drafts_.size(), .images = images, .side_by_side = side_by_side});
   images_ = images;

@@ -49,6 +49,16 @@ class Lowering {
   void begin_images(std::int64_t images, bool side_by_side);
   void end_images();
 
+  // --- nodes that share a step ---
+  // By value, the node that alone reads it and may be computed with the one that gives it.
+  void set_only_users(std::map<ir::ValueId, ir::NodeId> users) { only_users_ = std::move(users); }
+  // That of what the node gives; null where there is none.
+  const ir::Node* only_user(const ir::Node& node) const;
+  // The steps of `other` compute `node` too.
+  void compute_with(const ir::Node& node, const ir::Node& other) { computed_with_[node.output] = other.output; }
+  bool is_computed_with_another(const ir::Node& node) const { return computed_with_.contains(node.output); }
+  bool is_computed_with(const ir::Node& node, const ir::Node& other) const;
+
   // --- where things lie ---
   // The value as it lies; a constant in the engine's layout. An absent operand gives an invalid Ref.
   Ref operand(const ir::Node& node, std::size_t index);
@@ -99,6 +109,8 @@ class Lowering {
   std::int64_t images_ = 1;  // of which nodes lowered now see one
   bool is_alone_ = false;    // each by a thread of its own
   std::vector<runtime::ImageLoop> loops_;
+  std::map<ir::ValueId, ir::NodeId> only_users_;
+  std::map<ir::ValueId, ir::ValueId> computed_with_;
 };
 
 }  // namespace deeper::backend

@@ -40,7 +40,11 @@ std::string port_text(const runtime::Port& port) { return fmt::format("{}: {}", 
 std::string step_text(const runtime::Step& step) {
   std::string line = step.kernel;
   if (!step.implementation.empty()) line += fmt::format(" ({})", step.implementation);
-  line += fmt::format(" {}:", ir::print_op(step.op));
+  line += " ";
+  if (step.operand_pool) line += fmt::format("{} then ", ir::print_op(*step.operand_pool));
+  line += ir::print_op(step.op);
+  if (step.result_pool) line += fmt::format(" then {}", ir::print_op(*step.result_pool));
+  line += ":";
   for (const runtime::Operand& operand : step.operands) {
     line +=
         operand.space == runtime::Space::none ? " _" : fmt::format(" {}@{}", shape_text(operand), place_text(operand));

@@ -40,6 +40,7 @@ struct KernelRow {
   // may come from a damaged file: that strided operands lie inside their memory has been checked, that shapes,
   // attributes and packed sizes fit each other is prepare's to check.
   Executable (*prepare)(const Step& step, int threads);
+  bool pools = false;  // whether it looks at the step's pools; else the step has none
 };
 using KernelTable = std::span<const KernelRow>;
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,9 +31,12 @@ struct Operand {
 
 // Kernels of a team divide the scratch evenly among its members.
 struct Step {
-  std::string kernel{};             // row of the kernel table: "onednn.conv", "winograd", "copy", ...
-  std::string implementation{};     // what the kernel chose: oneDNN's impl_info_str, tile sizes
-  ir::Op op{};                      // attributes
+  std::string kernel{};          // row of the kernel table: "onednn.conv", "winograd", "copy", ...
+  std::string implementation{};  // what the kernel chose: oneDNN's impl_info_str, tile sizes
+  ir::Op op{};                   // attributes
+  // Pools that the step computes with op: of the first operand, and of what op gives.
+  std::optional<ir::Pool> operand_pool{};
+  std::optional<ir::Pool> result_pool{};
   std::vector<Operand> operands{};  // as ops.h lists them; absent ones have Space::none
   Operand result{};
   Operand scratch{};                   // in the arena, one block that all steps use in turn

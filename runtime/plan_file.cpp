@@ -32,7 +32,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little);
 
 constexpr std::array<char, 8> kMagic = {'D', 'E', 'E', 'P', 'P', 'L', 'A', 'N'};
-constexpr std::uint32_t kVersion = 7;
+constexpr std::uint32_t kVersion = 8;
 constexpr std::uint64_t kPage = 4096;
 
 struct Header {

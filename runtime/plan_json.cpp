@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "ir/error.h"
 #include "ir/parse.h"
@@ -51,14 +52,25 @@ Operand operand_from(const Json& json) {
   return operand;
 }
 
+std::optional<ir::Pool> pool_from(const Json& json, const char* name) {
+  if (!json.contains(name)) return std::nullopt;
+  const ir::Op op = ir::parse_op(json.at(name).get<std::string>());
+  const auto* const pool = std::get_if<ir::Pool>(&op);
+  if (pool == nullptr) throw ModelError("a step pools with what is no pool");
+  return *pool;
+}
+
 Json to_json(const Step& step) {
   Json operands = Json::array();
   for (const Operand& operand : step.operands) operands.push_back(to_json(operand));
-  return {{"kernel", step.kernel},          {"implementation", step.implementation},
-          {"op", ir::print_op(step.op)},    {"operands", std::move(operands)},
-          {"result", to_json(step.result)}, {"scratch", to_json(step.scratch)},
-          {"tuning", step.tuning},          {"name", step.name},
-          {"origins", step.origins},        {"multiply_adds", step.multiply_adds}};
+  Json json = {{"kernel", step.kernel},          {"implementation", step.implementation},
+               {"op", ir::print_op(step.op)},    {"operands", std::move(operands)},
+               {"result", to_json(step.result)}, {"scratch", to_json(step.scratch)},
+               {"tuning", step.tuning},          {"name", step.name},
+               {"origins", step.origins},        {"multiply_adds", step.multiply_adds}};
+  if (step.operand_pool) json["operand_pool"] = ir::print_op(*step.operand_pool);
+  if (step.result_pool) json["result_pool"] = ir::print_op(*step.result_pool);
+  return json;
 }
 
 Step step_from(const Json& json) {
@@ -66,6 +78,8 @@ Step step_from(const Json& json) {
   json.at("kernel").get_to(step.kernel);
   json.at("implementation").get_to(step.implementation);
   step.op = ir::parse_op(json.at("op").get<std::string>());
+  step.operand_pool = pool_from(json, "operand_pool");
+  step.result_pool = pool_from(json, "result_pool");
   for (const Json& operand : json.at("operands")) step.operands.push_back(operand_from(operand));
   step.result = operand_from(json.at("result"));
   step.scratch = operand_from(json.at("scratch"));

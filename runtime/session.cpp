@@ -229,7 +229,9 @@ Program::Program(Plan plan, KernelTable kernels) {
   for (const Step& step : plan.steps) {
     try {
       const int threads_here = threads_of_step(plan, state->executables.size());
-      state->executables.push_back(find_kernel(kernels, step).prepare(step, threads_here));
+      const KernelRow& kernel = find_kernel(kernels, step);
+      if ((step.operand_pool || step.result_pool) && !kernel.pools) throw ModelError("it cannot pool");
+      state->executables.push_back(kernel.prepare(step, threads_here));
       if (!state->executables.back().is_team_kernel && threads_here < plan.threads) {
         throw ModelError("it cannot run beside others");
       }

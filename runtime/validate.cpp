@@ -125,8 +125,13 @@ void require_inferred(const Step& step) {
     inputs.push_back(present ? graph.add_input("", {data_type_of_operand(step.op, i), step.operands[i].shape})
                              : ir::ValueId{});
   }
-  const ir::Shape shape = ir::infer(step.op, graph, inputs).shape;
-  if (shape != step.result.shape) throw ModelError("the result's shape does not fit the op");
+  const auto pooled = [&graph](const ir::Pool& pool, ir::ValueId value) {
+    return graph.add_input("", ir::infer(pool, graph, {&value, 1}));
+  };
+  if (step.operand_pool && !inputs.empty()) inputs[0] = pooled(*step.operand_pool, inputs[0]);
+  ir::ValueId result = graph.add_input("", ir::infer(step.op, graph, inputs));
+  if (step.result_pool) result = pooled(*step.result_pool, result);
+  if (graph.shape(result) != step.result.shape) throw ModelError("the result's shape does not fit the op");
 }
 
 void validate(const Plan& plan) {

@@ -135,6 +135,7 @@ class Measurement {
               const ProgressReport& report)
       : graph_(graph), target_(target), options_(options), runs_(runs), report_(report) {
     options_.records = nullptr;
+    options_.pools_with_convs = false;  // whose time is not that of the convolution
   }
 
   std::vector<MeasuredConv> take() {

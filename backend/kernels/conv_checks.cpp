@@ -20,6 +20,8 @@ void require(bool condition, const char* what) {
   if (!condition) throw ModelError(what);
 }
 
+void require_no_pool(const runtime::Step& step) { require(!step.operand_pool && !step.result_pool, "it cannot pool"); }
+
 bool is_between(std::int64_t x, std::int64_t least, std::int64_t most) { return x >= least && x <= most; }
 
 ConvShape checked_shape(const runtime::Step& step) {
@@ -69,6 +71,7 @@ void check_axis(const winograd::AxisTiling& axis, std::int64_t kernel, std::int6
 }  // namespace
 
 void check_amx(const runtime::Step& step, int threads) {
+  require_no_pool(step);
   const ConvShape shape = checked_shape(step);
   const std::span<const std::int64_t> numbers = checked_tuning(step, 4);
   require(is_between(numbers[1], amx::kMostLevels - 1, amx::kMostLevels) && is_between(numbers[2], 1, 1 << 24) &&
@@ -81,6 +84,7 @@ void check_amx(const runtime::Step& step, int threads) {
 }
 
 void check_brgemm(const runtime::Step& step) {
+  require_no_pool(step);
   const ConvShape shape = checked_shape(step);
   const brgemm::Tuning tuning = brgemm::tuning_from(checked_tuning(step, 4));
   require(brgemm::applies(shape, target_of(step)), "the kernel does not apply");
@@ -95,10 +99,17 @@ void check_direct(const runtime::Step& step, int threads) {
   const direct::Tuning tuning = direct::tuning_from(checked_tuning(step, 2));
   require(direct::applies(shape, target_of(step)), "the kernel does not apply");
   require(is_between(tuning.pixels, 1, 1 << 24), "its tuning makes no sense");
-  check_memory(step, shape, direct::weights_bytes(shape), direct::scratch_bytes(shape, tuning, threads));
+  require(!step.result_pool, "it cannot pool its result");
+  if (step.operand_pool) {
+    require(direct::can_pool(shape, *step.operand_pool) && tuning.pixels % shape.output[1] == 0,
+            "it cannot pool its operand");
+  }
+  check_memory(step, shape, direct::weights_bytes(shape),
+               direct::scratch_bytes(shape, tuning, threads, step.operand_pool.has_value()));
 }
 
 void check_strassen(const runtime::Step& step, int threads) {
+  require_no_pool(step);
   const ConvShape shape = checked_shape(step);
   const strassen::Tuning tuning = strassen::tuning_from(checked_tuning(step, 3));
   require(strassen::applies(shape, target_of(step)), "the kernel does not apply");
@@ -118,7 +129,13 @@ void check_winograd(const runtime::Step& step, int threads) {
   const ir::Extent2 kernel = winograd::without_stride(shape).kernel;
   check_axis(tuning.tiling.y, kernel[0], shape.output[0]);
   check_axis(tuning.tiling.x, kernel[1], shape.output[1]);
-  check_memory(step, shape, winograd::weights_bytes(shape, tuning), winograd::scratch_bytes(shape, tuning, threads));
+  require(!step.operand_pool, "it cannot pool its operand");
+  if (step.result_pool) {
+    require(winograd::can_pool(shape, *step.result_pool, tuning) && tuning.tiles % tuning.tiling.x.main_count == 0,
+            "it cannot pool what it computes");
+  }
+  check_memory(step, shape, winograd::weights_bytes(shape, tuning),
+               winograd::scratch_bytes(shape, tuning, threads, step.result_pool.has_value()));
 }
 
 }  // namespace deeper::backend

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "backend/kernels/amx.h"
 #include "backend/kernels/brgemm.h"
 #include "backend/kernels/conv_checks.h"
@@ -38,7 +40,7 @@ std::vector<ConvCandidate> direct_candidates(const ConvShape& shape, const Targe
   const Target target = with_vectors(given);
   if (!direct::applies(shape, target)) return {};
   const direct::Tuning tuning = direct::choose(shape, target);
-  return {ConvCandidate{.implementation = fmt::format("pixels {}", tuning.pixels),
+  return {ConvCandidate{.implementation = direct::describe(tuning),
                         .tuning = direct::to_numbers(tuning),
                         .weights_bytes = direct::weights_bytes(shape),
                         .scratch_bytes = direct::scratch_bytes(shape, tuning, target.threads),
@@ -48,6 +50,17 @@ std::vector<ConvCandidate> direct_candidates(const ConvShape& shape, const Targe
 std::vector<float> direct_pack(const ConvShape& shape, std::span<const std::int64_t> tuning,
                                std::span<const float> weights) {
   return direct::pack_weights(shape, direct::tuning_from(tuning), weights);
+}
+
+std::optional<ConvCandidate> direct_pooled(const ConvShape& shape, const ir::Pool& pool, const ConvCandidate& candidate,
+                                           int threads) {
+  const std::optional<direct::Tuning> tuning = direct::pooled(shape, pool, direct::tuning_from(candidate.tuning));
+  if (!tuning) return std::nullopt;
+  ConvCandidate result = candidate;
+  result.implementation = direct::describe(*tuning);
+  result.tuning = direct::to_numbers(*tuning);
+  result.scratch_bytes = direct::scratch_bytes(shape, *tuning, threads, true);
+  return result;
 }
 
 std::vector<ConvCandidate> strassen_candidates(const ConvShape& shape, const Target& given, Accuracy /*accuracy*/) {
@@ -85,6 +98,18 @@ std::vector<ConvCandidate> winograd_candidates(const ConvShape& shape, const Tar
 std::vector<float> winograd_pack(const ConvShape& shape, std::span<const std::int64_t> tuning,
                                  std::span<const float> weights) {
   return winograd::pack_weights(shape, winograd::tuning_from(tuning), weights);
+}
+
+std::optional<ConvCandidate> winograd_pooled(const ConvShape& shape, const ir::Pool& pool,
+                                             const ConvCandidate& candidate, int threads) {
+  const std::optional<winograd::Tuning> tuning =
+      winograd::pooled(shape, pool, winograd::tuning_from(candidate.tuning), threads);
+  if (!tuning) return std::nullopt;
+  ConvCandidate result = candidate;
+  result.implementation = winograd::describe(shape, *tuning);
+  result.tuning = winograd::to_numbers(*tuning);
+  result.scratch_bytes = winograd::scratch_bytes(shape, *tuning, threads, true);
+  return result;
 }
 
 std::vector<ConvCandidate> amx_candidates(const ConvShape& shape, const Target& target, Accuracy accuracy) {
@@ -140,7 +165,8 @@ std::span<const ConvKernel> conv_kernels() {
        .grows_weights = false,
        .candidates = direct_candidates,
        .pack = direct_pack,
-       .prepare = prepare_direct},
+       .prepare = prepare_direct,
+       .operand_pooled = direct_pooled},
       {.name = strassen::kName,
        .grows_weights = true,
        .candidates = strassen_candidates,
@@ -150,7 +176,8 @@ std::span<const ConvKernel> conv_kernels() {
        .grows_weights = true,
        .candidates = winograd_candidates,
        .pack = winograd_pack,
-       .prepare = prepare_winograd},
+       .prepare = prepare_winograd,
+       .result_pooled = winograd_pooled},
       {.name = amx::kName,
        .grows_weights = true,
        .candidates = amx_candidates,

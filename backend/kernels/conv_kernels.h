@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,6 +36,11 @@ struct ConvKernel {
   std::vector<float> (*pack)(const ConvShape& shape, std::span<const std::int64_t> tuning,
                              std::span<const float> weights) = nullptr;
   runtime::Executable (*prepare)(const runtime::Step& step, int threads) = nullptr;
+  // The same way for steps that pool the first operand, or the result; nothing where it cannot. Null: it never can.
+  using Pooled = std::optional<ConvCandidate> (*)(const ConvShape& shape, const ir::Pool& pool,
+                                                  const ConvCandidate& candidate, int threads);
+  Pooled operand_pooled = nullptr;
+  Pooled result_pooled = nullptr;
 };
 
 std::span<const ConvKernel> conv_kernels();

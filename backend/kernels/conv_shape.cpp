@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "backend/layout.h"
+#include "ir/graph.h"
+#include "ir/infer.h"
 
 namespace deeper::backend {
 namespace {
@@ -18,12 +20,21 @@ ImageStrides dense_strides(std::int64_t channels, const ir::Extent2& extent) {
   return {.image = channels * extent[0] * extent[1], .row = channels * extent[1], .pixel = channels};
 }
 
-std::optional<ImageStrides> strides_of(const runtime::Operand& operand) {
-  if (operand.shape.size() != 4 || operand.strides.size() != 4) return std::nullopt;
-  const std::optional<std::int64_t> pixel = pixel_stride(operand.shape, operand.strides);
-  if (!pixel) return std::nullopt;
-  return ImageStrides{
-      .image = *pixel * operand.shape[2] * operand.shape[3], .row = *pixel * operand.shape[3], .pixel = *pixel};
+ir::Extent2 pooled_extent(const ir::Extent2& input, const ir::Pool& pool) {
+  ir::Graph graph;
+  const ir::ValueId image = graph.add_input("", {ir::DataType::f32, {1, 1, input[0], input[1]}});
+  const ir::Shape shape = ir::infer(pool, graph, {&image, 1}).shape;
+  return {shape[2], shape[3]};
+}
+
+ir::Extent2 output_extent(const ConvShape& shape) {
+  ir::Extent2 output{};
+  for (int axis = 0; axis < 2; ++axis) {
+    const std::int64_t window = (shape.kernel[axis] - 1) * shape.op.dilations[axis] + 1;
+    const std::int64_t padded = shape.input[axis] + shape.op.pads[axis] + shape.op.pads[axis + 2];
+    output[axis] = (padded - window) / shape.op.strides[axis] + 1;
+  }
+  return output;
 }
 
 bool same_place(const runtime::Operand& a, const runtime::Operand& b) {
@@ -32,13 +43,21 @@ bool same_place(const runtime::Operand& a, const runtime::Operand& b) {
 
 }  // namespace
 
+std::optional<ImageStrides> image_strides_of(const runtime::Operand& operand) {
+  if (operand.shape.size() != 4 || operand.strides.size() != 4) return std::nullopt;
+  const std::optional<std::int64_t> pixel = pixel_stride(operand.shape, operand.strides);
+  if (!pixel) return std::nullopt;
+  return ImageStrides{
+      .image = *pixel * operand.shape[2] * operand.shape[3], .row = *pixel * operand.shape[3], .pixel = *pixel};
+}
+
 std::optional<ConvShape> conv_shape(const runtime::Step& step) {
   const auto* op = std::get_if<ir::Conv>(&step.op);
   if (op == nullptr || step.operands.size() < 2) return std::nullopt;
   const runtime::Operand& x = step.operands[0];
   const ir::Shape& weights = step.operands[1].shape;
-  const auto source = strides_of(x);
-  const auto result = strides_of(step.result);
+  const auto source = image_strides_of(x);
+  const auto result = image_strides_of(step.result);
   if (!source || !result || weights.size() != 4) return std::nullopt;
   ConvShape shape;
   shape.op = *op;
@@ -48,11 +67,16 @@ std::optional<ConvShape> conv_shape(const runtime::Step& step) {
   shape.out_channels = weights[0];
   shape.kernel = {weights[2], weights[3]};
   shape.output = {step.result.shape[2], step.result.shape[3]};
+  if (step.result_pool) shape.output = output_extent(shape);
   shape.source = *source;
+  if (step.operand_pool) {
+    shape.input = pooled_extent(shape.input, *step.operand_pool);
+    shape.source = dense_strides(shape.in_channels, shape.input);
+  }
   shape.result = *result;
   shape.has_bias = step.operands.size() > 2 && step.operands[2].space != runtime::Space::none;
   if (step.operands.size() > 3 && step.operands[3].space != runtime::Space::none) {
-    const auto residual = strides_of(step.operands[3]);
+    const auto residual = image_strides_of(step.operands[3]);
     if (!residual) return std::nullopt;
     shape.has_residual = true;
     shape.residual = *residual;
@@ -70,11 +94,7 @@ ConvShape dense_conv_shape(std::int64_t batch, std::int64_t in_channels, ir::Ext
   shape.input = input;
   shape.kernel = kernel;
   shape.op = op;
-  for (int axis = 0; axis < 2; ++axis) {
-    const std::int64_t window = (kernel[axis] - 1) * op.dilations[axis] + 1;
-    const std::int64_t padded = input[axis] + op.pads[axis] + op.pads[axis + 2];
-    shape.output[axis] = (padded - window) / op.strides[axis] + 1;
-  }
+  shape.output = output_extent(shape);
   shape.source = dense_strides(in_channels, input);
   shape.result = dense_strides(out_channels, shape.output);
   shape.residual = shape.result;

@@ -19,6 +19,9 @@ struct ImageStrides {
   bool operator==(const ImageStrides&) const = default;
 };
 
+// Those of a step's operand. Nothing where it is not NHWC.
+std::optional<ImageStrides> image_strides_of(const runtime::Operand& operand);
+
 struct ConvShape {
   std::int64_t batch = 1;
   std::int64_t in_channels = 0;   // of all groups
@@ -40,6 +43,8 @@ struct ConvShape {
 };
 
 // The convolution of a step whose operands are x, weights, [bias], [residual]. Nothing where an image is not NHWC.
+// Of a step that pools its operand, `input` and `source` are what that gives, without gaps; of one that pools its
+// result, `output` is what it pools and `result` where that goes.
 std::optional<ConvShape> conv_shape(const runtime::Step& step);
 
 // A convolution on dense NHWC images; strides as dense ones have, output extents from the window.

@@ -1,11 +1,14 @@
 #include "backend/kernels/direct.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 #include <optional>
 
 #include "backend/kernels/conv_memory.h"
 #include "backend/kernels/epilogue.h"
+#include "backend/kernels/native_pool.h"
 #include "backend/kernels/product.h"
 #include "backend/kernels/split.h"
 #include "ir/error.h"
@@ -19,6 +22,10 @@ constexpr std::int64_t kFewPixels = 96;
 bool has_padding(const ConvShape& shape) { return shape.op.pads != ir::Pads{0, 0, 0, 0}; }
 
 std::int64_t window(const ConvShape& shape) { return shape.kernel[0] * shape.kernel[1]; }
+
+bool prefers_channel_split(const ConvShape& shape) {
+  return shape.out_channels * window(shape) > shape.batch * shape.input[0] * shape.input[1];
+}
 
 struct Slice {
   std::int64_t channel = 0;
@@ -44,7 +51,7 @@ std::vector<Slice> make_slices(const ConvShape& shape, Isa isa) {
 // Eight channels that are left over are a vector of AVX2.
 Isa isa_of(const Slice& slice, Isa isa) { return slice.rows % product_kernels(isa).lanes == 0 ? isa : Isa::avx2; }
 
-// A copied image: as many rows as the output rows of one turn read, with their padding, without gaps.
+// A copied or pooled image: as many rows as the output rows of one turn read, with their padding, without gaps.
 struct Copy {
   std::int64_t width = 0;  // pixels of a row
   std::int64_t rows = 0;
@@ -56,18 +63,25 @@ Copy copy_of(const ConvShape& shape, const Tuning& tuning) {
           .rows = (out_rows - 1) * shape.op.strides[0] + (shape.kernel[0] - 1) * shape.op.dilations[0] + 1};
 }
 
-std::int64_t scratch_floats(const ConvShape& shape, const Tuning& tuning) {
-  if (!has_padding(shape)) return 0;
+std::int64_t scratch_floats(const ConvShape& shape, const Tuning& tuning, bool pools) {
+  if (!has_padding(shape) && !pools) return 0;
   const Copy copy = copy_of(shape, tuning);
   constexpr std::int64_t kLine = 16;
   return (copy.width * copy.rows * shape.in_channels + kLine - 1) / kLine * kLine;
+}
+
+std::int64_t whole_rows(const ConvShape& shape, std::int64_t pixels) {
+  return std::clamp<std::int64_t>(pixels / shape.output[1], 1, shape.output[0]) * shape.output[1];
 }
 
 struct State {
   ConvShape shape;
   Epilogue epilogue;
   bool has_epilogue = false;
-  bool copies = false;
+  bool copies = false;  // or pools
+  std::optional<native::RowPool> pool;
+  ImageStrides unpooled;
+  Range unpooled_rows;  // of an image
   Copy copy;
   std::int64_t pixels = 0;
   ImageStrides source;  // of what the products read
@@ -94,12 +108,12 @@ void set_taps(State& state) {
   }
 }
 
-std::shared_ptr<State> make_state(const ConvShape& shape, const Tuning& tuning) {
+std::shared_ptr<State> make_state(const ConvShape& shape, const Tuning& tuning, bool pools) {
   auto state = std::make_shared<State>();
   state->shape = shape;
   state->epilogue = make_epilogue(shape.op.activation);
   state->has_epilogue = shape.has_bias || shape.has_residual || shape.op.activation.function != ir::Function::identity;
-  state->copies = has_padding(shape);
+  state->copies = has_padding(shape) || pools;
   state->pixels = tuning.pixels;
   state->source = shape.source;
   if (state->copies) {
@@ -111,7 +125,7 @@ std::shared_ptr<State> make_state(const ConvShape& shape, const Tuning& tuning) 
                          shape.batch * shape.output[0] * shape.output[1] <= kFewPixels;
   state->slices = make_slices(shape, tuning.isa);
   state->isa = tuning.isa;
-  state->prefer_channel_split = shape.out_channels * window(shape) > shape.batch * shape.input[0] * shape.input[1];
+  state->prefer_channel_split = prefers_channel_split(shape);
   return state;
 }
 
@@ -148,6 +162,12 @@ struct Work : ConvMemory {
       for (std::int64_t x = 0; x < s.input[1]; ++x, from += s.source.pixel) to = std::copy_n(from, channels, to);
       to = std::fill_n(to, end - to, 0.0F);
     }
+  }
+
+  // Pools what the output rows from `first` on read.
+  void pool_rows(const Pixel& first) const {
+    const Range rows{first.y, std::min(first.y + state.copy.rows, state.shape.output[0])};
+    state.pool->join(source + first.image * state.unpooled.image, state.unpooled_rows, scratch, rows);
   }
 
   // A walk over the pixels of the result and what they are computed from.
@@ -267,7 +287,11 @@ struct Work : ConvMemory {
     const std::int64_t depth = static_cast<std::int64_t>(state.taps.size()) * state.depth;
     for (std::int64_t first = pixels.first; first < pixels.last;) {
       const std::int64_t end = turn_end(first, pixels.last);
-      if (state.copies) copy_rows(pixel_at(first));
+      if (state.pool) {
+        pool_rows(pixel_at(first));
+      } else if (state.copies) {
+        copy_rows(pixel_at(first));
+      }
       for (std::int64_t i = slices.first; i < slices.last; ++i) {
         multiply({first, end}, state.slices[i], weights + state.slices[i].channel * depth);
       }
@@ -308,9 +332,8 @@ Tuning choose(const ConvShape& shape, const Target& target) {
   const std::int64_t bytes = shape.in_channels * shape.op.strides[0] * shape.op.strides[1] * kFloat;
   std::int64_t pixels = std::max(kFewPixels, target.l2_bytes / 2 / bytes);
   const std::int64_t all = shape.batch * shape.output[0] * shape.output[1];
-  const std::int64_t width = shape.output[1];
   if (has_padding(shape)) {
-    pixels = std::max<std::int64_t>(1, std::min(pixels / width, shape.output[0])) * width;
+    pixels = whole_rows(shape, pixels);
   } else {
     const std::int64_t turns = (all + pixels - 1) / pixels;
     pixels = (all + turns - 1) / turns;
@@ -349,8 +372,20 @@ std::int64_t weights_bytes(const ConvShape& shape) {
   return shape.out_channels * shape.in_channels * window(shape) * kFloat;
 }
 
-std::int64_t scratch_bytes(const ConvShape& shape, const Tuning& tuning, int threads) {
-  return scratch_floats(shape, tuning) * threads * kFloat;
+std::int64_t scratch_bytes(const ConvShape& shape, const Tuning& tuning, int threads, bool pools) {
+  return scratch_floats(shape, tuning, pools) * threads * kFloat;
+}
+
+std::string describe(const Tuning& tuning) { return fmt::format("pixels {}", tuning.pixels); }
+
+bool can_pool(const ConvShape& shape, const ir::Pool& pool) {
+  return native::RowPool::applies(pool) && shape.kernel == ir::Extent2{1, 1} && shape.op.strides == ir::Extent2{1, 1} &&
+         !has_padding(shape);
+}
+
+std::optional<Tuning> pooled(const ConvShape& shape, const ir::Pool& pool, const Tuning& tuning) {
+  if (!can_pool(shape, pool) || prefers_channel_split(shape)) return std::nullopt;
+  return Tuning{.isa = tuning.isa, .pixels = whole_rows(shape, tuning.pixels)};
 }
 
 double estimate_ns(const ConvShape& shape, const Target& target) {
@@ -376,7 +411,14 @@ double estimate_ns(const ConvShape& shape, const Target& target) {
 runtime::Executable prepare(const runtime::Step& step, int threads) {
   const std::optional<ConvShape> shape = conv_shape(step);
   DEEPER_CHECK(shape.has_value(), "direct step '" + step.name + "' is not a convolution of NHWC images");
-  std::shared_ptr<State> state = make_state(*shape, tuning_from(step.tuning));
+  std::shared_ptr<State> state = make_state(*shape, tuning_from(step.tuning), step.operand_pool.has_value());
+  if (step.operand_pool) {
+    const runtime::Operand& x = step.operands[0];
+    state->unpooled = *image_strides_of(x);
+    state->unpooled_rows = {0, x.shape[2]};
+    state->pool = native::RowPool(*step.operand_pool, shape->in_channels, {x.shape[2], x.shape[3]}, shape->input,
+                                  state->unpooled.row, state->unpooled.pixel, shape->source);
+  }
   state->addresses = ConvAddresses(*shape, step, threads);
   return {.run = run, .state = std::move(state), .is_team_kernel = true};
 }

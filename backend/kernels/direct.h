@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -26,12 +28,19 @@ struct Tuning {
 };
 Tuning choose(const ConvShape& shape, const Target& target);
 std::vector<std::int64_t> to_numbers(const Tuning& tuning);
+std::string describe(const Tuning& tuning);
 Tuning tuning_from(std::span<const std::int64_t> numbers);
 
 // weights [M, C, kh, kw] to [slice of output channels][kh][kw][input][output within the slice].
 std::vector<float> pack_weights(const ConvShape& shape, const Tuning& tuning, std::span<const float> weights);
 std::int64_t weights_bytes(const ConvShape& shape);
-std::int64_t scratch_bytes(const ConvShape& shape, const Tuning& tuning, int threads);
+// With `pools`, of a step that pools its operand.
+std::int64_t scratch_bytes(const ConvShape& shape, const Tuning& tuning, int threads, bool pools = false);
+
+// Whether a step can pool its operand, into the member's scratch: 1x1 windows with stride 1.
+bool can_pool(const ConvShape& shape, const ir::Pool& pool);
+// The way as such a step has it; nothing where it cannot, or threads share the output channels.
+std::optional<Tuning> pooled(const ConvShape& shape, const ir::Pool& pool, const Tuning& tuning);
 
 // Time on target.threads cores that have to fetch the weights from memory, in nanoseconds.
 double estimate_ns(const ConvShape& shape, const Target& target);

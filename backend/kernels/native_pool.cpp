@@ -15,6 +15,7 @@
 #include "backend/kernels/conv_shape.h"
 #include "backend/kernels/epilogue-inl.h"
 #include "backend/kernels/native_common.h"
+#include "backend/kernels/native_pool.h"
 #include "backend/kernels/native_vector-inl.h"
 
 #ifndef DEEPER_NATIVE_POOL_STATE
@@ -43,6 +44,7 @@ struct PoolState {
   std::int64_t row_shift = 0, column_shift = 0;  // from window to window, in taps; 0 where that is no whole number
   std::vector<Taps> rows;
   std::vector<Taps> columns;
+  std::int64_t x_row = 0;
   // Of each column: how many windows from there on read three columns of the input and share one or two with the next.
   std::vector<std::int64_t> neighbours;
 };
@@ -70,18 +72,23 @@ struct Window {
   std::int64_t column_step;
 };
 
-// What follows it: activation(scale x + bias).
+// What follows it: activation(scale x + bias), or its join with what is there.
 struct Finish {
   float scale = 1;
   const float* bias = nullptr;         // null: none
   const Epilogue* epilogue = nullptr;  // null: no activation
+  bool joins = false;                  // largest values that other rows of the window gave
 
-  HWY_INLINE Vector operator()(Vector x, std::int64_t channel) const {
-    return activate(bias != nullptr ? hn::Add(scaled(x), hn::LoadU(Tag(), bias + channel)) : scaled(x));
+  HWY_INLINE void store(Vector x, std::int64_t channel, float* y) const {
+    const Tag d;
+    if (joins) x = hn::Max(x, hn::LoadU(d, y));
+    hn::StoreU(activate(bias != nullptr ? hn::Add(scaled(x), hn::LoadU(d, bias + channel)) : scaled(x)), d, y);
   }
-  // Of the last `count` channels.
-  HWY_INLINE Vector some(Vector x, std::int64_t channel, std::int64_t count) const {
-    return activate(bias != nullptr ? hn::Add(scaled(x), load_some(bias + channel, count)) : scaled(x));
+  // The last `count` channels.
+  HWY_INLINE void store_some(Vector x, std::int64_t channel, float* y, std::int64_t count) const {
+    if (joins) x = hn::Max(x, load_some(y, count));
+    native::HWY_NAMESPACE::store_some(
+        activate(bias != nullptr ? hn::Add(scaled(x), load_some(bias + channel, count)) : scaled(x)), y, count);
   }
   float operator()(float x, std::int64_t channel) const {
     x = x * scale + (bias != nullptr ? bias[channel] : 0.0F);
@@ -114,10 +121,10 @@ HWY_INLINE void pool_four(const Window& window, const Finish& finish, std::int64
       e = Kind::join(e, hn::LoadU(d, x + 3 * lanes));
     }
   }
-  hn::StoreU(finish(a, channel), d, y);
-  hn::StoreU(finish(b, channel + lanes), d, y + lanes);
-  hn::StoreU(finish(c, channel + 2 * lanes), d, y + 2 * lanes);
-  hn::StoreU(finish(e, channel + 3 * lanes), d, y + 3 * lanes);
+  finish.store(a, channel, y);
+  finish.store(b, channel + lanes, y + lanes);
+  finish.store(c, channel + 2 * lanes, y + 2 * lanes);
+  finish.store(e, channel + 3 * lanes, y + 3 * lanes);
 }
 
 // One vector of channels, or `some` of it.
@@ -133,9 +140,9 @@ HWY_INLINE void pool_one(const Window& window, const Finish& finish, std::int64_
     }
   }
   if (kSome) {
-    store_some(finish.some(sum, channel, some), y, some);
+    finish.store_some(sum, channel, y, some);
   } else {
-    hn::StoreU(finish(sum, channel), d, y);
+    finish.store(sum, channel, y);
   }
 }
 
@@ -178,7 +185,7 @@ void pool_neighbours(const Window& window, const Finish& finish, float* y, std::
     for (int i = 0; i < kCount; ++i) {
       const Vector* own = sums + kShift * i;
       const Vector all = Kind::join(Kind::join(own[0], own[1]), own[2]);
-      hn::StoreU(finish(all, c), d, y + i * y_step + c);
+      finish.store(all, c, y + i * y_step + c);
     }
   }
   if (c == channels) return;
@@ -272,6 +279,26 @@ void pool(const PoolState& state, runtime::Addresses addresses, runtime::Team te
   }
 }
 
+// The windows of row `row` of the result, at `y`, that lie in `rows` of the input, whose first is at `x`.
+void join_row(const PoolState& state, const float* x, const backend::Range& rows, std::int64_t row, float* y) {
+  const Taps& taps = state.rows[static_cast<std::size_t>(row)];
+  const std::int64_t start = taps.first / state.x_row;
+  const std::int64_t first = std::max(start, rows.first);
+  const std::int64_t count = std::min(start + taps.count, rows.last) - first;
+  if (count <= 0) return;
+  const Finish finish{.joins = first > start};
+  const auto width = static_cast<std::int64_t>(state.columns.size());
+  std::int64_t neighbours = 1;
+  for (std::int64_t column = 0; column < width; column += neighbours) {
+    const Taps& columns = state.columns[static_cast<std::size_t>(column)];
+    const Window window{x + (first - rows.first) * state.x_row + columns.first, count, columns.count, state.row_step,
+                        state.column_step};
+    neighbours = state.neighbours[static_cast<std::size_t>(column)];
+    const auto run = state.column_shift == 2 ? pool_shifted<Largest, 2> : pool_shifted<Largest, 1>;
+    run(window, finish, y + column * state.y_column, state.y_column, state.channels, neighbours);
+  }
+}
+
 }  // namespace deeper::backend::native::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -280,6 +307,7 @@ namespace deeper::backend::native {
 namespace {
 
 HWY_EXPORT(pool);
+HWY_EXPORT(join_row);
 
 void run_pool(const void* state, runtime::Addresses addresses, runtime::Team team) noexcept {
   HWY_DYNAMIC_DISPATCH(pool)(*static_cast<const PoolState*>(state), addresses, team);
@@ -322,7 +350,64 @@ std::vector<std::int64_t> neighbours_of(std::span<const Taps> columns, std::int6
   return counts;
 }
 
+// Windows of images with these layouts.
+PoolState windows_of(const ir::Pool& op, const Layout& x, const Layout& y) {
+  PoolState state;
+  state.is_max = op.kind == ir::PoolKind::max;
+  state.count_padding = op.count_include_pad;
+  state.images = y.shape[0];
+  state.channels = y.shape[1];
+  state.x_image = x.strides[0];
+  state.x_channel = x.shape[1] == 1 ? 1 : x.strides[1];
+  state.x_row = x.strides[2];
+  state.y_image = y.strides[0];
+  state.y_channel = y.shape[1] == 1 ? 1 : y.strides[1];
+  state.y_row = y.strides[2];
+  state.y_column = y.strides[3];
+  state.row_step = x.strides[2] * op.dilations[0];
+  state.column_step = x.strides[3] * op.dilations[1];
+  state.rows = taps_along(op, 0, x.shape[2], y.shape[2], x.strides[2]);
+  state.columns = taps_along(op, 1, x.shape[3], y.shape[3], x.strides[3]);
+  state.row_shift = shift_of(op, 0);
+  state.column_shift = shift_of(op, 1);
+  state.neighbours = neighbours_of(state.columns, state.column_shift, state.column_step);
+  return state;
+}
+
 }  // namespace
+
+bool RowPool::applies(const ir::Pool& op) {
+  bool applies = op.kind == ir::PoolKind::max && op.activation == ir::Activation{} && op.dilations == ir::Extent2{1, 1};
+  for (std::size_t side = 0; side < op.pads.size(); ++side) {
+    applies = applies && op.pads[side] >= 0 && op.pads[side] < op.kernel[side % 2];
+  }
+  return applies;
+}
+
+RowPool::RowPool(const ir::Pool& op, std::int64_t channels, const ir::Extent2& input, const ir::Extent2& output,
+                 std::int64_t x_row, std::int64_t x_pixel, const ImageStrides& y) {
+  const Layout from{.shape = {1, channels, input[0], input[1]}, .strides = {0, 1, x_row, x_pixel}};
+  const Layout to{.shape = {1, channels, output[0], output[1]}, .strides = {0, 1, y.row, y.pixel}};
+  state_ = std::make_shared<const PoolState>(windows_of(op, from, to));
+}
+
+backend::Range RowPool::rows_read(backend::Range results) const {
+  backend::Range rows;
+  for (std::int64_t row = results.first; row < results.last; ++row) {
+    const Taps& taps = state_->rows[static_cast<std::size_t>(row)];
+    if (taps.count == 0) continue;
+    const std::int64_t first = taps.first / state_->x_row;
+    if (rows.size() == 0) rows = {first, first};
+    rows.last = first + taps.count;
+  }
+  return rows;
+}
+
+void RowPool::join(const float* x, backend::Range rows, float* y, backend::Range results) const {
+  for (std::int64_t row = results.first; row < results.last; ++row) {
+    HWY_DYNAMIC_DISPATCH(join_row)(*state_, x, rows, row, y + (row - results.first) * state_->y_row);
+  }
+}
 
 runtime::Executable prepare_pool(const runtime::Step& step, int) {
   require_sound(step);
@@ -330,28 +415,11 @@ runtime::Executable prepare_pool(const runtime::Step& step, int) {
   const Layout x = layout_of(operand_at(step, 0));
   const Layout y = layout_of(step.result);
   require(has_simple_activation(op.activation), "pools lack this activation");
-  auto state = std::make_shared<PoolState>();
+  auto state = std::make_shared<PoolState>(windows_of(op, x, y));
   state->has_bias = step.operands.size() > 1;
   if (state->has_bias) require(operand_at(step, 1).strides == ir::Shape{1}, "a bias is not contiguous");
   state->has_activation = op.activation != ir::Activation{};
   state->epilogue = make_epilogue(op.activation);
-  state->is_max = op.kind == ir::PoolKind::max;
-  state->count_padding = op.count_include_pad;
-  state->images = y.shape[0];
-  state->channels = y.shape[1];
-  state->x_image = x.strides[0];
-  state->x_channel = x.shape[1] == 1 ? 1 : x.strides[1];
-  state->y_image = y.strides[0];
-  state->y_channel = y.shape[1] == 1 ? 1 : y.strides[1];
-  state->y_row = y.strides[2];
-  state->y_column = y.strides[3];
-  state->row_step = x.strides[2] * op.dilations[0];
-  state->column_step = x.strides[3] * op.dilations[1];
-  state->rows = taps_along(op, 0, x.shape[2], y.shape[2], x.strides[2]);
-  state->columns = taps_along(op, 1, x.shape[3], y.shape[3], x.strides[3]);
-  state->row_shift = shift_of(op, 0);
-  state->column_shift = shift_of(op, 1);
-  state->neighbours = neighbours_of(state->columns, state->column_shift, state->column_step);
   return team_kernel(run_pool, std::move(state));
 }
 

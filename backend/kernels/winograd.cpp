@@ -10,6 +10,7 @@
 
 #include "backend/kernels/conv_memory.h"
 #include "backend/kernels/epilogue.h"
+#include "backend/kernels/native_pool.h"
 #include "backend/kernels/product.h"
 #include "backend/kernels/rounding.h"
 #include "backend/kernels/split.h"
@@ -47,6 +48,9 @@ struct Place {
 struct TileBlock {
   std::int64_t kind = 0;
   std::vector<Place> tiles;
+  // Where the outputs are pooled: rows of them, which the block has all of, and rows of the pool that are its part's.
+  Range rows{};
+  Range pooled{};
 };
 
 // Sizes of a thread's scratch, in floats.
@@ -61,6 +65,7 @@ struct Layout {
   std::int64_t band = 0;           // where the rows of phases that a row of tiles reads are
   std::int64_t band_width = 0;     // pixels
   std::int64_t band_rows = 0;
+  std::int64_t unpooled = 0;  // where the outputs are that are yet to be pooled
   std::int64_t total = 0;
 };
 
@@ -71,6 +76,8 @@ struct State {
   Epilogue epilogue;
   Layout layout;
   Split split;
+  std::optional<native::RowPool> pool;
+  std::int64_t pooled_rows = 0;  // of an image
   ConvAddresses addresses;
   std::vector<TileKind> kinds;
   Channels channels;
@@ -79,7 +86,18 @@ struct State {
   std::vector<float> zeros;
 };
 
-Layout make_layout(const ConvShape& shape, const Tuning& tuning, const Channels& channels) {
+// Outputs of the largest tile along an axis.
+std::int64_t most_outputs(const AxisTiling& axis) {
+  const std::int64_t main = kCookToom[axis.main_row].outputs;
+  return axis.edge_count > 0 ? std::max<std::int64_t>(main, kCookToom[axis.edge_row].outputs) : main;
+}
+
+// Rows of tiles in a block that is pooled.
+std::int64_t tile_rows(const Tuning& tuning) {
+  return std::max<std::int64_t>(1, tuning.tiles / tuning.tiling.x.main_count);
+}
+
+Layout make_layout(const ConvShape& shape, const Tuning& tuning, const Channels& channels, bool pools) {
   std::int64_t frequencies = 0;
   Layout layout;
   for (const TileGroup& g : tile_groups(tuning.tiling)) {
@@ -96,7 +114,11 @@ Layout make_layout(const ConvShape& shape, const Tuning& tuning, const Channels&
   layout.pass = layout.products + frequencies * layout.output_stride;
   layout.discarded = layout.pass + frequencies * kChunk;
   layout.band = round_up(layout.discarded + std::max(layout.width, kChunk), 16);
-  layout.total = layout.band + (copies ? layout.band_rows * layout.band_width * kPhasePitch : 0);
+  layout.unpooled = layout.band + (copies ? layout.band_rows * layout.band_width * kPhasePitch : 0);
+  layout.total = layout.unpooled;
+  if (!pools) return layout;
+  const std::int64_t rows = tile_rows(tuning) * most_outputs(tuning.tiling.y);
+  layout.total += round_up(rows * shape.output[1] * shape.out_channels, 16);
   return layout;
 }
 
@@ -107,7 +129,7 @@ std::int64_t longest_part(const TileGroup& tiles) {
   return nested_error(tiles.y(), tiles.x()) > kMuch ? kShort : std::numeric_limits<std::int64_t>::max();
 }
 
-std::shared_ptr<State> make_state(const ConvShape& given, const Tuning& tuning, int threads) {
+std::shared_ptr<State> make_state(const ConvShape& given, const Tuning& tuning, int threads, bool pools) {
   auto state = std::make_shared<State>();
   const ConvShape shape = without_stride(given);
   state->shape = shape;
@@ -115,8 +137,9 @@ std::shared_ptr<State> make_state(const ConvShape& given, const Tuning& tuning, 
   state->copies = copies_phases(given);
   state->epilogue = make_epilogue(shape.op.activation);
   state->channels = divide_channels(shape, tuning.isa, tuning.channels);
-  state->layout = make_layout(given, tuning, state->channels);
-  state->split = choose_split(given, tuning, threads, costs_of(this_machine(), tuning.isa)).split;
+  state->layout = make_layout(given, tuning, state->channels, pools);
+  state->split = pools ? Split{.row_parts = threads, .column_parts = 1}
+                       : choose_split(given, tuning, threads, costs_of(this_machine(), tuning.isa)).split;
   state->zeros.assign(std::max(shape.in_channels, shape.out_channels), 0.0F);
   state->kernels = &product_kernels(tuning.isa);
   const auto transforms = axis_transforms(tuning.isa);
@@ -158,6 +181,62 @@ std::vector<std::vector<TileBlock>> make_parts(const State& state, std::int64_t 
         }
         parts[part].push_back(std::move(block));
       }
+    }
+  }
+  return parts;
+}
+
+// How many rows of tiles of each kind cover so many outputs with the fewest multiplications.
+std::vector<std::int64_t> covering_rows(const State& state, std::int64_t outputs) {
+  const CookToom& main = state.kinds.front().tiles.y();
+  if (state.kinds.size() == 1) return {ceil_div(outputs, main.outputs)};
+  const CookToom& edge = state.kinds.back().tiles.y();
+  std::vector<std::int64_t> best;
+  std::int64_t least = std::numeric_limits<std::int64_t>::max();
+  for (std::int64_t edges = 0; edges <= ceil_div(outputs, edge.outputs); ++edges) {
+    const std::int64_t rest = std::max<std::int64_t>(0, outputs - edges * edge.outputs);
+    const std::int64_t mains = ceil_div(rest, main.outputs);
+    const std::int64_t points = mains * main.points() + edges * edge.points();
+    if (points >= least) continue;
+    least = points;
+    best = {mains, edges};
+  }
+  return best;
+}
+
+// Adds blocks of whole rows of tiles for rows `pooled` of the pool of an image, in the order of the rows.
+void add_pooled_blocks(const State& state, std::int64_t image, const Range& pooled, std::int64_t rows_at_once,
+                       std::vector<TileBlock>& blocks) {
+  const Range all = state.pool->rows_read(pooled);
+  const std::vector<std::int64_t> counts = covering_rows(state, all.size());
+  std::int64_t y = all.first;
+  for (std::size_t kind = 0; kind < counts.size(); ++kind) {
+    const TileGroup& group = state.kinds[kind].tiles;
+    const std::int64_t count = ceil_div(counts[kind], rows_at_once);
+    for (std::int64_t i = 0; i < count; ++i) {
+      TileBlock block{.kind = static_cast<std::int64_t>(kind), .tiles = {}, .rows = {y, y}, .pooled = pooled};
+      for (std::int64_t row = share(counts[kind], i, count).size(); row > 0; --row, y += group.y().outputs) {
+        for (std::int64_t x = 0; x < group.count_x; ++x) {
+          block.tiles.push_back({.image = image, .y = y, .x = x * group.x().outputs});
+        }
+      }
+      block.rows.last = std::min(y, all.last);
+      blocks.push_back(std::move(block));
+    }
+  }
+}
+
+// The same where the outputs are pooled: each part has rows of what the pools give, and computes what these read.
+std::vector<std::vector<TileBlock>> make_pooled_parts(const State& state, const Tuning& tuning) {
+  std::vector<std::vector<TileBlock>> parts(static_cast<std::size_t>(state.split.row_parts));
+  for (std::int64_t part = 0; part < state.split.row_parts; ++part) {
+    const Range rows = share(state.pooled_rows * state.shape.batch, part, state.split.row_parts);
+    for (std::int64_t row = rows.first; row < rows.last;) {
+      const std::int64_t image = row / state.pooled_rows;
+      const std::int64_t end = std::min(rows.last, (image + 1) * state.pooled_rows);
+      const std::int64_t before = image * state.pooled_rows;
+      add_pooled_blocks(state, image, {row - before, end - before}, tile_rows(tuning), parts[part]);
+      row = end;
     }
   }
   return parts;
@@ -320,6 +399,25 @@ struct Work : ConvMemory {
     }
   }
 
+  std::int64_t unpooled_row() const { return state.shape.output[1] * state.shape.out_channels; }
+
+  // Where the outputs of a tile go that are yet to be pooled.
+  Outputs unpooled(const TileKind& kind, const Place& place, std::int64_t first_row, std::int64_t channel) const {
+    const ConvShape& s = state.shape;
+    return {.at = scratch + state.layout.unpooled + (place.y - first_row) * unpooled_row() + place.x * s.out_channels +
+                  channel,
+            .pitch = {.line = unpooled_row(), .point = s.out_channels},
+            .count = std::min<std::int64_t>(kind.tiles.x().outputs, s.output[1] - place.x),
+            .discarded = scratch + state.layout.discarded};
+  }
+
+  void pool(const TileBlock& block) const {
+    state.pool->join(
+        scratch + state.layout.unpooled, block.rows,
+        result + block.tiles.front().image * state.shape.result.image + block.pooled.first * state.shape.result.row,
+        block.pooled);
+  }
+
   // Where the outputs of a tile go, row by row, and where their residuals are.
   Outputs outputs(const TileKind& kind, const Place& place, std::int64_t channel) const {
     const ConvShape& s = state.shape;
@@ -340,8 +438,10 @@ struct Work : ConvMemory {
     const Pitch points{.point = state.layout.output_stride};
     const float* from = scratch + state.layout.products;
     for (const Place& place : block.tiles) {
-      const std::int64_t rows = std::min<std::int64_t>(kind.tiles.y().outputs, state.shape.output[0] - place.y);
-      Outputs to = outputs(kind, place, group.channel);
+      const std::int64_t end = state.pool ? block.rows.last : state.shape.output[0];
+      const std::int64_t rows = std::min<std::int64_t>(kind.tiles.y().outputs, end - place.y);
+      Outputs to =
+          state.pool ? unpooled(kind, place, block.rows.first, group.channel) : outputs(kind, place, group.channel);
       if (kind.tiles.row_y == 0) {
         kind.x.finish(from, points, {.channels = width}, to, bias + group.channel, state.epilogue);
       } else if (kind.tiles.row_x == 0) {
@@ -387,6 +487,7 @@ void run(const void* opaque, runtime::Addresses addresses, runtime::Team team) n
         work.multiply(kind, block, state.channels.groups[g]);
         work.transform_output(kind, block, state.channels.groups[g]);
       }
+      if (state.pool) work.pool(block);
     }
   }
 }
@@ -438,17 +539,39 @@ std::string describe(const ConvShape& /*shape*/, const Tuning& tuning) {
   return text + fmt::format(" tiles {} channels {}", tuning.tiles, tuning.channels);
 }
 
-std::int64_t scratch_bytes(const ConvShape& shape, const Tuning& tuning, int threads) {
+std::int64_t scratch_bytes(const ConvShape& shape, const Tuning& tuning, int threads, bool pools) {
   const Channels channels = divide_channels(without_stride(shape), tuning.isa, tuning.channels);
-  return make_layout(shape, tuning, channels).total * threads * static_cast<std::int64_t>(sizeof(float));
+  return make_layout(shape, tuning, channels, pools).total * threads * static_cast<std::int64_t>(sizeof(float));
+}
+
+bool can_pool(const ConvShape& shape, const ir::Pool& pool, const Tuning& tuning) {
+  const AxisTiling& x = tuning.tiling.x;
+  const bool is_square = tuning.tiling.y.main_row != 0 && x.main_row != 0;
+  return native::RowPool::applies(pool) && !shape.has_residual && is_square && x.main_count > 0 && x.edge_count == 0;
+}
+
+std::optional<Tuning> pooled(const ConvShape& shape, const ir::Pool& pool, const Tuning& tuning, int threads) {
+  const Costs& costs = costs_of(this_machine(), tuning.isa);
+  if (!can_pool(shape, pool, tuning) || choose_split(shape, tuning, threads, costs).split.column_parts > 1) {
+    return std::nullopt;
+  }
+  Tuning result = tuning;
+  result.tiles = tile_rows(tuning) * tuning.tiling.x.main_count;
+  return result;
 }
 
 runtime::Executable prepare(const runtime::Step& step, int threads) {
   const std::optional<ConvShape> shape = conv_shape(step);
   DEEPER_CHECK(shape.has_value(), "winograd step '" + step.name + "' is not a convolution of NHWC images");
   const Tuning tuning = tuning_from(step.tuning);
-  std::shared_ptr<State> state = make_state(*shape, tuning, threads);
-  state->parts = make_parts(*state, tuning.tiles);
+  std::shared_ptr<State> state = make_state(*shape, tuning, threads, step.result_pool.has_value());
+  if (step.result_pool) {
+    const ir::Extent2 pooled{step.result.shape[2], step.result.shape[3]};
+    state->pooled_rows = pooled[0];
+    state->pool = native::RowPool(*step.result_pool, shape->out_channels, shape->output, pooled,
+                                  shape->output[1] * shape->out_channels, shape->out_channels, shape->result);
+  }
+  state->parts = step.result_pool ? make_pooled_parts(*state, tuning) : make_parts(*state, tuning.tiles);
   state->addresses = ConvAddresses(*shape, step, threads);
   return {.run = run, .state = std::move(state), .is_team_kernel = true};
 }

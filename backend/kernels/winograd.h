@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -49,7 +50,14 @@ double estimate_ns(const ConvShape& shape, const Tuning& tuning, const Target& t
 // [output within the slice], the order they are read in; transformed in double and rounded once.
 std::vector<float> pack_weights(const ConvShape& shape, const Tuning& tuning, std::span<const float> weights);
 std::int64_t weights_bytes(const ConvShape& shape, const Tuning& tuning);
-std::int64_t scratch_bytes(const ConvShape& shape, const Tuning& tuning, int threads);
+// With `pools`, of a step that pools what it computes.
+std::int64_t scratch_bytes(const ConvShape& shape, const Tuning& tuning, int threads, bool pools = false);
+
+// Whether a step of this way can pool its result: blocks are whole rows of tiles then, all of a kind, whose outputs a
+// thread keeps only until they are pooled.
+bool can_pool(const ConvShape& shape, const ir::Pool& pool, const Tuning& tuning);
+// The way as such a step has it; nothing where it cannot, or threads share the output channels.
+std::optional<Tuning> pooled(const ConvShape& shape, const ir::Pool& pool, const Tuning& tuning, int threads);
 
 // A row of the kernel table: operands x, packed weights, [bias], [residual]; Step::tuning as to_numbers gives it.
 runtime::Executable prepare(const runtime::Step& step, int threads);
