@@ -8,6 +8,11 @@
 namespace deeper::backend {
 namespace {
 
+// Without a bias.
+bool is_plain_pool(const ir::Node& node) {
+  return std::holds_alternative<ir::Pool>(node.op) && node.inputs.size() == 1;
+}
+
 const ir::Node* pool_before(const Lowering& lowering, const ir::Node& node) {
   const ir::Graph& graph = lowering.graph();
   if (graph.producer_as<ir::Pool>(node.inputs[0]) == nullptr) return nullptr;
@@ -19,7 +24,7 @@ const ir::Node* pool_before(const Lowering& lowering, const ir::Node& node) {
 const ir::Node* pool_behind(const Lowering& lowering, const ir::Node& node, const ConvProblem& problem) {
   const Target& target = lowering.target();
   const ir::Node* const user = lowering.only_user(node);
-  if (user == nullptr || !std::holds_alternative<ir::Pool>(user->op)) return nullptr;
+  if (user == nullptr || !is_plain_pool(*user)) return nullptr;
   const std::int64_t floats = ir::element_count(lowering.graph().shape(node.output)) / problem.shape.batch;
   const bool leaves_caches = floats * static_cast<std::int64_t>(sizeof(float)) > target.l2_bytes * target.threads;
   return leaves_caches ? user : nullptr;
@@ -28,7 +33,7 @@ const ir::Node* pool_behind(const Lowering& lowering, const ir::Node& node, cons
 std::optional<ConvCandidate> pooled_way(const ConvKernel::Pooled pooled, const Lowering& lowering,
                                         const ConvProblem& problem, const ConvCandidate& way, const ir::Node* pool) {
   if (pooled == nullptr || pool == nullptr) return std::nullopt;
-  return pooled(problem.shape, std::get<ir::Pool>(pool->op), way, lowering.target().threads);
+  return pooled(problem.shape, std::get<ir::Pool>(pool->op), way, lowering.target());
 }
 
 std::string name_of(const Lowering& lowering, const ir::Node& node) {
@@ -58,7 +63,9 @@ Draft draft_of(Lowering& lowering, const ir::Node& node, std::string_view kernel
 
 bool pools_with_conv(Lowering& lowering, const ir::Node& pool) {
   const ir::Node* const conv = lowering.only_user(pool);
-  if (conv == nullptr || !std::holds_alternative<ir::Conv>(conv->op) || conv->inputs[0] != pool.output) return false;
+  if (!is_plain_pool(pool) || conv == nullptr || !std::holds_alternative<ir::Conv>(conv->op) ||
+      conv->inputs[0] != pool.output)
+    return false;
   const ConvProblem problem = conv_problem(lowering, *conv);
   const ConvChoice choice = choose_algorithm(problem, lowering.target(), lowering.options());
   const ConvKernel* const kernel = choice.algorithm->kernel;

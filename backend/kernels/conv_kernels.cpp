@@ -53,13 +53,13 @@ std::vector<float> direct_pack(const ConvShape& shape, std::span<const std::int6
 }
 
 std::optional<ConvCandidate> direct_pooled(const ConvShape& shape, const ir::Pool& pool, const ConvCandidate& candidate,
-                                           int threads) {
+                                           const Target& target) {
   const std::optional<direct::Tuning> tuning = direct::pooled(shape, pool, direct::tuning_from(candidate.tuning));
   if (!tuning) return std::nullopt;
   ConvCandidate result = candidate;
   result.implementation = direct::describe(*tuning);
   result.tuning = direct::to_numbers(*tuning);
-  result.scratch_bytes = direct::scratch_bytes(shape, *tuning, threads, true);
+  result.scratch_bytes = direct::scratch_bytes(shape, *tuning, target.threads, true);
   return result;
 }
 
@@ -101,14 +101,14 @@ std::vector<float> winograd_pack(const ConvShape& shape, std::span<const std::in
 }
 
 std::optional<ConvCandidate> winograd_pooled(const ConvShape& shape, const ir::Pool& pool,
-                                             const ConvCandidate& candidate, int threads) {
+                                             const ConvCandidate& candidate, const Target& target) {
   const std::optional<winograd::Tuning> tuning =
-      winograd::pooled(shape, pool, winograd::tuning_from(candidate.tuning), threads);
+      winograd::pooled(shape, pool, winograd::tuning_from(candidate.tuning), target);
   if (!tuning) return std::nullopt;
   ConvCandidate result = candidate;
   result.implementation = winograd::describe(shape, *tuning);
   result.tuning = winograd::to_numbers(*tuning);
-  result.scratch_bytes = winograd::scratch_bytes(shape, *tuning, threads, true);
+  result.scratch_bytes = winograd::scratch_bytes(shape, *tuning, target.threads, true);
   return result;
 }
 

@@ -38,7 +38,7 @@ struct ConvKernel {
   runtime::Executable (*prepare)(const runtime::Step& step, int threads) = nullptr;
   // The same way for steps that pool the first operand, or the result; nothing where it cannot. Null: it never can.
   using Pooled = std::optional<ConvCandidate> (*)(const ConvShape& shape, const ir::Pool& pool,
-                                                  const ConvCandidate& candidate, int threads);
+                                                  const ConvCandidate& candidate, const Target& target);
   Pooled operand_pooled = nullptr;
   Pooled result_pooled = nullptr;
 };

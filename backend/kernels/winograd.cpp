@@ -550,11 +550,10 @@ bool can_pool(const ConvShape& shape, const ir::Pool& pool, const Tuning& tuning
   return native::RowPool::applies(pool) && !shape.has_residual && is_square && x.main_count > 0 && x.edge_count == 0;
 }
 
-std::optional<Tuning> pooled(const ConvShape& shape, const ir::Pool& pool, const Tuning& tuning, int threads) {
-  const Costs& costs = costs_of(this_machine(), tuning.isa);
-  if (!can_pool(shape, pool, tuning) || choose_split(shape, tuning, threads, costs).split.column_parts > 1) {
-    return std::nullopt;
-  }
+std::optional<Tuning> pooled(const ConvShape& shape, const ir::Pool& pool, const Tuning& tuning, const Target& target) {
+  if (!can_pool(shape, pool, tuning)) return std::nullopt;
+  const Costs& costs = costs_of(target.machine, tuning.isa);
+  if (choose_split(shape, tuning, target.threads, costs).split.column_parts > 1) return std::nullopt;
   Tuning result = tuning;
   result.tiles = tile_rows(tuning) * tuning.tiling.x.main_count;
   return result;

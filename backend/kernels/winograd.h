@@ -57,7 +57,7 @@ std::int64_t scratch_bytes(const ConvShape& shape, const Tuning& tuning, int thr
 // thread keeps only until they are pooled.
 bool can_pool(const ConvShape& shape, const ir::Pool& pool, const Tuning& tuning);
 // The way as such a step has it; nothing where it cannot, or threads share the output channels.
-std::optional<Tuning> pooled(const ConvShape& shape, const ir::Pool& pool, const Tuning& tuning, int threads);
+std::optional<Tuning> pooled(const ConvShape& shape, const ir::Pool& pool, const Tuning& tuning, const Target& target);
 
 // A row of the kernel table: operands x, packed weights, [bias], [residual]; Step::tuning as to_numbers gives it.
 runtime::Executable prepare(const runtime::Step& step, int threads);
