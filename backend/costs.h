@@ -42,6 +42,8 @@ struct Costs {
     double call_cycles = 0;
     double memory_bytes_per_ns = 0;
     double exposed_fetch = 0;
+    // By the phases of a stride weights are up to 9 times as large: they have to meet so many pixels for it to pay.
+    std::int64_t fewest_pixels_by_phases = 0;
   } winograd;
   struct OneDnn {
     double stem_multiply_adds_per_ns = 0;  // of stems of few channels

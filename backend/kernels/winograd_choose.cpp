@@ -96,10 +96,9 @@ std::vector<Tuning> choose(const ConvShape& shape, const Target& target, Accurac
   constexpr std::size_t kKept = 5;
   if (!applies(shape, target)) return {};
   std::vector<std::pair<double, Tuning>> ways;
-  // By phases weights are up to 5 times as large, which pays where many pixels meet them.
-  constexpr std::int64_t kManyPixels = 1024;
+  const std::int64_t fewest = costs_of(target.machine, target.isa).winograd.fewest_pixels_by_phases;
   const std::int64_t pixels = shape.batch * shape.output[0] * shape.output[1];
-  if (has_phases(shape) && !copies_phases(shape) && pixels < kManyPixels) return {};
+  if (has_phases(shape) && !copies_phases(shape) && pixels < fewest) return {};
   const ConvShape flat = without_stride(shape);
   for (const Tiling& tiling : tilings(flat, accuracy)) {
     const Tuning tuning = blocked(flat, tiling, target, 1);
