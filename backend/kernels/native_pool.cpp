@@ -294,6 +294,7 @@ void join_row(const PoolState& state, const float* x, const backend::Range& rows
     const Window window{x + (first - rows.first) * state.x_row + columns.first, count, columns.count, state.row_step,
                         state.column_step};
     neighbours = state.neighbours[static_cast<std::size_t>(column)];
+    if (first + count < rows.last) fetch_next_rows(state, window, neighbours);
     const auto run = state.column_shift == 2 ? pool_shifted<Largest, 2> : pool_shifted<Largest, 1>;
     run(window, finish, y + column * state.y_column, state.y_column, state.channels, neighbours);
   }
