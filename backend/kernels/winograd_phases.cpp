@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backend/kernels/rounding.h"
+
 namespace deeper::backend::winograd {
 namespace {
 
@@ -95,22 +97,31 @@ void copy_phases(const ConvShape& shape, const float* image, std::int64_t y, std
   constexpr std::int64_t kAtOnce = 8;  // floats; what that is too much is undefined or written by the next row
   const std::int64_t channels = shape.in_channels;
   const std::int64_t width = shape.input[1];
-  const bool is_dense = shape.source.pixel == channels;
+  const auto source_x = [&](std::int64_t i) { return (x + i) * kStride - shape.op.pads[1]; };
+  // Pixels that are copied at once: those inside the image, as far as its end allows.
+  Range whole;
+  if (shape.source.pixel == channels) {
+    whole.first = std::clamp<std::int64_t>((1 - source_x(0)) / kStride, 0, count);
+    whole.last =
+        std::clamp<std::int64_t>((width - ceil_div(kAtOnce, channels) - source_x(0) + kStride) / kStride, 0, count);
+  }
   for (std::int64_t p = 0; p < kStride; ++p, to += kStride * channels) {
     const std::int64_t source_y = y * kStride + p - shape.op.pads[0];
     const bool inside = source_y >= 0 && source_y < shape.input[0];
     const float* row = inside ? image + source_y * shape.source.row : nullptr;
     for (std::int64_t i = 0; i < count; ++i) {
-      float* pixel = to + i * kPhasePitch;
-      const std::int64_t source_x = (x + i) * kStride - shape.op.pads[1];
-      if (inside && is_dense && source_x >= 0 && source_x * channels + kAtOnce <= width * channels) {
-        std::memcpy(pixel, row + source_x * channels, kAtOnce * sizeof(float));
-        continue;
+      if (inside && i == whole.first) {
+        const float* from = row + source_x(i) * channels;
+        for (; i < whole.last; ++i, from += kStride * channels) {
+          std::memcpy(to + i * kPhasePitch, from, kAtOnce * sizeof(float));
+        }
+        if (i == count) break;
       }
+      float* pixel = to + i * kPhasePitch;
       for (std::int64_t q = 0; q < kStride; ++q) {
-        const bool covered = inside && source_x + q >= 0 && source_x + q < width;
+        const bool covered = inside && source_x(i) + q >= 0 && source_x(i) + q < width;
         for (std::int64_t c = 0; c < channels; ++c) {
-          pixel[q * channels + c] = covered ? row[(source_x + q) * shape.source.pixel + c] : 0.0F;
+          pixel[q * channels + c] = covered ? row[(source_x(i) + q) * shape.source.pixel + c] : 0.0F;
         }
       }
     }
