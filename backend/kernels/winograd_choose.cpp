@@ -53,8 +53,7 @@ double member_ns(const ConvShape& given, const Channels& division, const Tuning&
   const double part = static_cast<double>(ceil_div(groups, split.column_parts)) / static_cast<double>(groups);
   const double outputs = static_cast<double>(shape.out_channels) * part;
   const double bytes_per_ns = costs.weights_bytes_per_ns(own.memory_bytes_per_ns, split.row_parts, split.column_parts);
-  double cycles = 0;
-  double fetch = 0;
+  double ns = 0;
   for (const TileGroup& g : tile_groups(tuning.tiling)) {
     const std::int64_t tiles = ceil_div(g.tiles() * shape.batch, split.row_parts);
     const std::int64_t count = ceil_div(tiles, tuning.tiles);
@@ -69,13 +68,15 @@ double member_ns(const ConvShape& given, const Channels& division, const Tuning&
       rows += slice.rows;
     }
     const std::size_t axes = g.row_y != 0 && g.row_x != 0 ? 1 : 0;
-    cycles += frequencies * (products * part + static_cast<double>(tiles) / lanes *
-                                                   (own.input_cycles[axes] * static_cast<double>(shape.in_channels) +
-                                                    own.output_cycles[axes] * outputs));
+    const double transforms =
+        static_cast<double>(tiles) / lanes *
+        (own.input_cycles[axes] * static_cast<double>(shape.in_channels) + own.output_cycles[axes] * outputs);
+    const double cycles = frequencies * (products * part + transforms);
     const double weights = frequencies * depth * static_cast<double>(rows * kFloat) * part;
-    fetch += weights * (1 / bytes_per_ns + static_cast<double>(count - 1) / costs.again_bytes_per_ns);
+    const double fetch = weights * (1 / bytes_per_ns + static_cast<double>(count - 1) / costs.again_bytes_per_ns);
+    ns += costs.overlapped(cycles / costs.gigahertz + own.exposed_fetch * fetch, fetch);
   }
-  return costs.overlapped(cycles / costs.gigahertz + own.exposed_fetch * fetch, fetch);
+  return ns;
 }
 
 }  // namespace
