@@ -58,7 +58,8 @@ runtime::KernelTable kernel_table() {
     std::vector<runtime::KernelRow> all(onednn::rows().begin(), onednn::rows().end());
     all.insert(all.end(), native_kernels().begin(), native_kernels().end());
     for (const ConvKernel& kernel : conv_kernels()) {
-      all.push_back({.name = kernel.name, .prepare = kernel.prepare, .pools = true});
+      const bool pools = kernel.operand_pooled != nullptr || kernel.result_pooled != nullptr;
+      all.push_back({.name = kernel.name, .prepare = kernel.prepare, .pools = pools});
     }
     return all;
   }();

@@ -36,24 +36,22 @@ std::optional<ConvCandidate> pooled_way(const ConvKernel::Pooled pooled, const L
   return pooled(problem.shape, std::get<ir::Pool>(pool->op), way, lowering.target());
 }
 
-std::string name_of(const Lowering& lowering, const ir::Node& node) {
-  return node.name.empty() ? lowering.graph().value(node.output).name : node.name;
-}
-
 // Of a convolution with these pools; null where there is none.
 Draft draft_of(Lowering& lowering, const ir::Node& node, std::string_view kernel, const ir::Node* before,
                const ir::Node* behind) {
   Draft draft = lowering.draft(node, kernel);
-  std::vector<std::string>& origins = draft.step.origins;
+  runtime::Step& step = draft.step;
   if (before != nullptr) {
-    draft.step.operand_pool = std::get<ir::Pool>(before->op);
-    draft.step.name = name_of(lowering, *before) + " + " + draft.step.name;
-    origins.insert(origins.begin(), before->origins.begin(), before->origins.end());
+    const runtime::Step pool = lowering.draft(*before, kernel).step;
+    step.operand_pool = std::get<ir::Pool>(pool.op);
+    step.name = pool.name + " + " + step.name;
+    step.origins.insert(step.origins.begin(), pool.origins.begin(), pool.origins.end());
   }
   if (behind != nullptr) {
-    draft.step.result_pool = std::get<ir::Pool>(behind->op);
-    draft.step.name += " + " + name_of(lowering, *behind);
-    origins.insert(origins.end(), behind->origins.begin(), behind->origins.end());
+    const runtime::Step pool = lowering.draft(*behind, kernel).step;
+    step.result_pool = std::get<ir::Pool>(pool.op);
+    step.name += " + " + pool.name;
+    step.origins.insert(step.origins.end(), pool.origins.begin(), pool.origins.end());
     lowering.compute_with(*behind, node);
   }
   return draft;

@@ -20,8 +20,6 @@ void require(bool condition, const char* what) {
   if (!condition) throw ModelError(what);
 }
 
-void require_no_pool(const runtime::Step& step) { require(!step.operand_pool && !step.result_pool, "it cannot pool"); }
-
 bool is_between(std::int64_t x, std::int64_t least, std::int64_t most) { return x >= least && x <= most; }
 
 ConvShape checked_shape(const runtime::Step& step) {
@@ -71,7 +69,6 @@ void check_axis(const winograd::AxisTiling& axis, std::int64_t kernel, std::int6
 }  // namespace
 
 void check_amx(const runtime::Step& step, int threads) {
-  require_no_pool(step);
   const ConvShape shape = checked_shape(step);
   const std::span<const std::int64_t> numbers = checked_tuning(step, 4);
   require(is_between(numbers[1], amx::kMostLevels - 1, amx::kMostLevels) && is_between(numbers[2], 1, 1 << 24) &&
@@ -84,7 +81,6 @@ void check_amx(const runtime::Step& step, int threads) {
 }
 
 void check_brgemm(const runtime::Step& step) {
-  require_no_pool(step);
   const ConvShape shape = checked_shape(step);
   const brgemm::Tuning tuning = brgemm::tuning_from(checked_tuning(step, 4));
   require(brgemm::applies(shape, target_of(step)), "the kernel does not apply");
@@ -109,7 +105,6 @@ void check_direct(const runtime::Step& step, int threads) {
 }
 
 void check_strassen(const runtime::Step& step, int threads) {
-  require_no_pool(step);
   const ConvShape shape = checked_shape(step);
   const strassen::Tuning tuning = strassen::tuning_from(checked_tuning(step, 3));
   require(strassen::applies(shape, target_of(step)), "the kernel does not apply");

@@ -38,13 +38,12 @@ struct PoolState {
   Epilogue epilogue;
   std::int64_t images = 0;
   std::int64_t channels = 0;
-  std::int64_t x_image = 0, x_channel = 0;  // strides
+  std::int64_t x_image = 0, x_channel = 0, x_row = 0;  // strides
   std::int64_t y_image = 0, y_channel = 0, y_row = 0, y_column = 0;
   std::int64_t row_step = 0, column_step = 0;    // from tap to tap
   std::int64_t row_shift = 0, column_shift = 0;  // from window to window, in taps; 0 where that is no whole number
   std::vector<Taps> rows;
   std::vector<Taps> columns;
-  std::int64_t x_row = 0;
   // Of each column: how many windows from there on read three columns of the input and share one or two with the next.
   std::vector<std::int64_t> neighbours;
 };

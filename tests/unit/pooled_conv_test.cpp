@@ -9,16 +9,15 @@
 #include "backend/kernels/conv_kernels.h"
 #include "backend/kernels/native_pool.h"
 #include "ir/error.h"
-#include "runtime/machine.h"
 #include "runtime/plan_file.h"
+#include "tests/unit/conv_case.h"
 #include "tests/unit/lower_support.h"
 
 namespace deeper::backend::test {
 namespace {
 
-std::int64_t pick(std::mt19937& random, std::initializer_list<std::int64_t> values) {
-  return *(values.begin() + random() % values.size());
-}
+using backend::testing::pick;
+using backend::testing::vector_isas;
 
 // So small a cache that every convolution's result leaves it.
 Target small_target(Isa isa, int threads) {
@@ -28,19 +27,11 @@ Target small_target(Isa isa, int threads) {
   return target;
 }
 
-std::vector<Isa> vector_isas() {
-  std::vector<Isa> isas;
-  for (const Isa isa : {Isa::avx2, Isa::avx512}) {
-    if (runtime::cpu_has(to_string(isa))) isas.push_back(isa);
-  }
-  return isas;
-}
-
 struct Shapes {
   std::int64_t batch, inputs, outputs, height, width, kernel, pad;
 };
 
-// A convolution and a pool, in this order or the other one, whose result is a channel slice.
+// A convolution and a pool, in this order or the other one.
 ir::Graph random_graph(std::mt19937& random, bool pool_first) {
   const Shapes s{.batch = pick(random, {1, 1, 3}),
                  .inputs = pick(random, {3, 8, 20, 32}),
